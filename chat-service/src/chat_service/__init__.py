@@ -1,0 +1,1 @@
+"""The chat service: rooms as append-only logs, over Socket.IO and REST."""

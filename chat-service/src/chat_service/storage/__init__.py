@@ -1,0 +1,1 @@
+"""The connections that the log and the directory share, one file per database."""
