@@ -1,0 +1,86 @@
+"""The append-only room log: what every adapter of it must do.
+
+Two entries of a room never share a seq, whoever writes: that is the only thing the writer relies on
+(DESIGN: appending). Everything is read as stored; who may see what, and what is redacted, is decided above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from chat_service.model.entries import Entry, Head, Kind
+
+
+class RoomLog(Protocol):
+    """The log of every room in one store. All methods raise ChatError `unavailable` when it cannot be reached."""
+
+    refuses_repeated_keys: bool
+    """Whether a unique index keeps (room, sender, key) single: then keys need no look-up before an insert."""
+
+    async def append(self, room: str, first: int, entries: Sequence[Entry]) -> int:
+        """Store `entries` as `first`, `first + 1`, … and return how many were stored: a prefix.
+
+        Less than all means that a seq was taken, or a key where `refuses_repeated_keys`; which of them is
+        found out by reading. After `unavailable` the outcome is unknown.
+        """
+        ...
+
+    async def head(self, room: str) -> Head:
+        """The last entry's seq and id; `EMPTY` where the room has no entries."""
+        ...
+
+    async def heads(self, rooms: Collection[str]) -> dict[str, Head]:
+        """`head` of several rooms; rooms without entries are left out."""
+        ...
+
+    async def read(self, room: str, after: int, limit: int) -> list[Entry]:
+        """Up to `limit` entries with seq > `after`, ascending, without a hole between them."""
+        ...
+
+    async def read_kinds(self, room: str, after: int, kinds: Collection[Kind]) -> list[Entry]:
+        """Every entry of these (rare) kinds with seq > `after`, ascending."""
+        ...
+
+    async def messages_before(self, room: str, before: int, after: int, limit: int) -> list[Entry]:
+        """The newest `limit` messages with `after` < seq < `before`, ascending."""
+        ...
+
+    async def at(self, room: str, seqs: Collection[int]) -> dict[int, Entry]:
+        """The entries at these seqs, those that exist."""
+        ...
+
+    async def targeting(self, room: str, targets: Collection[int], upto: int | None = None) -> list[Entry]:
+        """Every entry that targets one of `targets`, ascending; up to seq `upto`, or to the log's end."""
+        ...
+
+    async def by_keys(self, room: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
+        """The entries stored under these (sender, key) pairs, those that exist."""
+        ...
+
+    async def tails(self, after: Mapping[str, int]) -> set[str]:
+        """Of these rooms, the ones that have an entry beyond the seq given for each."""
+        ...
+
+    async def overwrite(self, room: str, seqs: Collection[int]) -> None:
+        """Replace the bodies at these seqs with nothing and mark them redacted. Idempotent; seqs stay."""
+        ...
+
+    async def written_by(self, room: str, sender: str, after: int, upto: int, limit: int) -> list[int]:
+        """Seqs of messages and edits of `sender` with `after` < seq <= `upto`, ascending, not yet overwritten.
+
+        With sender "" those of everybody.
+        """
+        ...
+
+    async def changed_rooms(self, after: str, limit: int) -> list[tuple[str, int]]:
+        """Rooms by id, beyond the id `after`, each with the seq of its last entry that changes a room."""
+        ...
+
+    async def redactions(self, room: str, after: int, limit: int) -> list[Entry]:
+        """Up to `limit` entries that redact (deletion, retention, erasure) with seq > `after`, ascending."""
+        ...
+
+    async def redacted_rooms(self, after: str, limit: int) -> list[tuple[str, int]]:
+        """Rooms by id, beyond the id `after`, each with the seq of its last entry that redacts."""
+        ...
