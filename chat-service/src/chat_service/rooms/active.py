@@ -1,0 +1,146 @@
+"""The rooms that this node has in memory, each with its writer and its folded state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+from chat_service.directory.rooms import RoomDirectory
+from chat_service.log import RoomLog
+from chat_service.model.entries import Head
+from chat_service.model.errors import ChatError
+from chat_service.model.rooms import STATE_KINDS, RoomState
+from chat_service.model.writes import Write
+from chat_service.rooms.deciding import Receipt
+from chat_service.rooms.writer import RoomWriter, Waiting, WriterLimits
+
+ACTIVE_ROOMS = 10_000
+"""Rooms kept in memory; beyond it the ones used longest ago are let go, unless something waits in them."""
+
+
+class ActiveRooms:
+    """Loads rooms on first use, from the directory's snapshot and what the log has since."""
+
+    def __init__(
+        self,
+        room_log: RoomLog,
+        directory: RoomDirectory,
+        make_writer: Callable[[RoomState], RoomWriter],
+        in_use: Callable[[str], bool],
+        limits: WriterLimits,
+        limit: int = ACTIVE_ROOMS,
+    ) -> None:
+        self._log = room_log
+        self._directory = directory
+        self._make_writer = make_writer
+        self._in_use = in_use
+        self._limits = limits
+        self._limit = limit
+        self._early: dict[str, list[Waiting]] = {}
+        self._submitting: set[asyncio.Task[None]] = set()
+        self._writers: OrderedDict[str, RoomWriter] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[RoomWriter]] = {}
+
+    def get(self, room: str) -> RoomWriter | None:
+        """The room, if it is in memory."""
+        writer = self._writers.get(room)
+        if writer is not None:
+            self._writers.move_to_end(room)
+        return writer
+
+    def submit(self, room: str, write: Write, origin: object) -> asyncio.Future[Receipt]:
+        """`RoomWriter.submit`, also for a room that has to be loaded first: the order of calls is kept."""
+        writer = self.get(room)
+        if writer is not None and room not in self._early:
+            return writer.submit(write, origin)
+        waiting = Waiting.now(write, origin, self._limits)
+        early = self._early.get(room)
+        if early is None:
+            early = self._early[room] = []
+            task = asyncio.get_running_loop().create_task(self._submit_early(room), name=f"submit {room}")
+            self._submitting.add(task)
+            task.add_done_callback(self._submitting.discard)
+        self._limits.check(len(early))
+        early.append(waiting)
+        return waiting.answer
+
+    async def _submit_early(self, room: str) -> None:
+        try:
+            writer = await self.load(room)
+        except ChatError as problem:
+            for waiting in self._early.pop(room):
+                waiting.resolve(problem)
+            return
+        for waiting in self._early.pop(room):
+            writer.enqueue(waiting)
+
+    async def load(self, room: str) -> RoomWriter:
+        """The room, read where it is not in memory; one that does not exist has an empty state.
+
+        Raises ChatError `unavailable` where it cannot be read.
+        """
+        writer = self.get(room)
+        if writer is not None:
+            return writer
+        loading = self._loading.get(room)
+        if loading is None:
+            loading = asyncio.get_running_loop().create_task(self._load(room), name=f"load {room}")
+            self._loading[room] = loading
+            loading.add_done_callback(lambda done: self._loaded(room, done))
+        # Whoever asked first may give up; those who joined must not lose the room with them.
+        return await asyncio.shield(loading)
+
+    def _loaded(self, room: str, done: asyncio.Task[RoomWriter]) -> None:
+        self._loading.pop(room, None)
+        if not done.cancelled():
+            done.exception()  # seen here, should nobody be waiting for it any more
+
+    async def _load(self, room: str) -> RoomWriter:
+        state = await self._directory.snapshot(room) or RoomState(room)
+        projected = state.head.seq
+        head = await self._log.head(room)
+        changes = await self._log.read_kinds(room, projected, STATE_KINDS)
+        # A change beyond `head` was appended between the two reads: the log reaches at least there.
+        ends = [head, *(Head(entry.seq, entry.id) for entry in changes)]
+        before = set(state.members)
+        state.catch_up(changes, max(ends, key=lambda end: end.seq))
+        if changes:
+            touched = {entry.body["user"] for entry in changes if "user" in entry.body}
+            await self._directory.project(state, before ^ set(state.members) | touched)
+        writer = self._writers[room] = self._make_writer(state)
+        self._let_go()
+        return writer
+
+    def forget(self, room: str) -> None:
+        """Drop what is in memory of a room: it is read again on next use."""
+        self._writers.pop(room, None)
+
+    def _let_go(self) -> None:
+        for room in list(self._writers)[: max(0, len(self._writers) - self._limit)]:
+            if not self._writers[room].waiting and room not in self._early and not self._in_use(room):
+                del self._writers[room]
+
+    async def finish(self) -> None:
+        """Return once nothing waits to be written in any room."""
+        while self._submitting:
+            await asyncio.wait(self._submitting)
+        for writer in list(self._writers.values()):
+            await writer.finish()
+
+    def waiting(self) -> int:
+        """How many writes wait or are on their way, in all rooms."""
+        early = sum(len(waiting) for waiting in self._early.values())
+        return early + sum(writer.waiting for writer in self._writers.values())
+
+    async def sweep(self, page: int = 500) -> int:
+        """Project every room whose directory rows are behind its log; returns how many there were."""
+        behind, after = 0, ""
+        while changed := await self._log.changed_rooms(after, page):
+            after = changed[-1][0]
+            projected = await self._directory.projected([room for room, _ in changed])
+            for room, seq in changed:
+                if projected.get(room, 0) < seq:
+                    behind += 1
+                    await self.load(room)
+        return behind

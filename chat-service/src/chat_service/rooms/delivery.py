@@ -1,0 +1,276 @@
+"""Delivery on one node: the hubs of the rooms that are open here, fed by the bus and healed from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from chat_service.bus import Bus, Hint, Item, RoomFrame
+from chat_service.log import RoomLog
+from chat_service.model.entries import Head
+from chat_service.model.errors import ChatError
+from chat_service.model.permissions import Action
+from chat_service.rooms.active import ActiveRooms
+from chat_service.rooms.hub import Phase, RoomHub, Subscription
+from chat_service.rooms.readers import Reader
+from chat_service.rooms.reading import LogReader, item
+from chat_service.rooms.writer import RoomWriter
+
+PAUSED_MOST_S = 30.0
+"""How long a client may take from one page of a resume to the next."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, frozen=True)
+class DeliveryLimits:
+    """Entries: in a hub's ring, in a page read from the log, and the most that a resume may be behind."""
+
+    ring_entries: int = 256
+    page_entries: int = 200
+    resume_max_entries: int = 1000
+
+
+class Delivery:
+    """Owns the hubs. A hub lives as long as a connection has its room open.
+
+    `left` is called with every subscription that ended, whatever ended it.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        room_log: RoomLog,
+        reader: LogReader,
+        epoch_of: Callable[[RoomWriter], str],
+        limits: DeliveryLimits,
+    ) -> None:
+        self.limits = limits
+        self.slow_readers = 0
+        self.left: Callable[[str, Subscription], None] = _nobody_cares
+        self._bus = bus
+        self._log = room_log
+        self._reader = reader
+        self._epoch_of = epoch_of
+        self._rooms: ActiveRooms | None = None
+        self._hubs: dict[str, RoomHub] = {}
+        self._starting: dict[str, asyncio.Task[RoomHub]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def serve(self, rooms: ActiveRooms) -> None:
+        """Say where rooms are loaded from; they in turn ask `is_open` before letting one go."""
+        self._rooms = rooms
+
+    def is_open(self, room: str) -> bool:
+        """Whether a connection of this node has the room open."""
+        return room in self._hubs or room in self._starting
+
+    def hub(self, room: str) -> RoomHub | None:
+        """The room's hub, where it is open."""
+        return self._hubs.get(room)
+
+    @property
+    def repairs(self) -> int:
+        """How many gaps were filled from the log in the hubs that are open."""
+        return sum(hub.repairs for hub in self._hubs.values())
+
+    async def open_hub(self, room: str) -> RoomHub:
+        """The room's hub, started: subscribed to the bus first, and only then set behind the log's end."""
+        hub = self._hubs.get(room)
+        if hub is not None:
+            return hub
+        starting = self._starting.get(room)
+        if starting is None:
+            starting = asyncio.get_running_loop().create_task(self._start(room), name=f"open {room}")
+            self._starting[room] = starting
+            starting.add_done_callback(lambda _: self._starting.pop(room, None))
+        return await asyncio.shield(starting)
+
+    async def _start(self, room: str) -> RoomHub:
+        hub = RoomHub(
+            room,
+            read=self._read,
+            behind=self._catch_up,
+            changed=self._access_changed,
+            ring_entries=self.limits.ring_entries,
+        )
+        self._hubs[room] = hub
+        try:
+            await self._bus.subscribe(room)
+            hub.start(await self._log.head(room))
+        except BaseException:
+            del self._hubs[room]
+            raise
+        return hub
+
+    def close(self, hub: RoomHub, subscription: Subscription) -> None:
+        """End a subscription; the hub goes with its last one."""
+        if subscription.phase is Phase.ENDED:
+            return
+        hub.detach(subscription)
+        self.left(hub.room, subscription)
+        self._close_if_empty(hub)
+
+    def _close_if_empty(self, hub: RoomHub) -> None:
+        if not hub.subscriptions and self._hubs.get(hub.room) is hub:
+            del self._hubs[hub.room]
+            hub.stop()
+            self._own(self._bus.unsubscribe(hub.room), f"unsubscribe {hub.room}")
+
+    async def stop(self) -> None:
+        """End everything."""
+        for hub in list(self._hubs.values()):
+            hub.stop()
+        self._hubs.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- from the bus ---------------------------------------------------------------------------------
+
+    def receive_frame(self, frame: RoomFrame) -> None:
+        """Deliver entries; those of another epoch make every reader open the room anew."""
+        hub = self._hubs.get(frame.room)
+        if hub is None:
+            return
+        writer = self._active().get(frame.room)
+        if writer is not None and writer.state.exists and frame.epoch != self._epoch_of(writer):
+            self.resync(hub)
+            return
+        hub.deliver(frame.items)
+
+    def receive_hint(self, hint: Hint) -> None:
+        """Pass an ephemeral event on."""
+        hub = self._hubs.get(hint.room)
+        if hub is not None:
+            hub.tell(hint.event, hint.wire, besides=hint.origin)
+
+    # -- healing --------------------------------------------------------------------------------------
+
+    async def check_tails(self) -> None:
+        """Compare every open room with the log's end: fetch what never arrived, start over where it differs."""
+        hubs = [hub for hub in self._hubs.values() if hub.head is not None]
+        held = {hub.room: hub.head for hub in hubs if hub.head is not None}
+        heads = await self._log.heads(held.keys())
+        for hub in hubs:
+            then, now = held[hub.room], heads.get(hub.room, Head(0, ""))
+            if now == then:
+                continue
+            same_log = now.seq > then.seq and await self._holds(hub.room, then)
+            if same_log:
+                hub.expect_repair(0.0)
+            elif hub.head == then:
+                self.resync(hub)
+
+    async def _holds(self, room: str, head: Head) -> bool:
+        if head.seq == 0:
+            return True
+        entry = (await self._log.at(room, [head.seq])).get(head.seq)
+        return entry is not None and entry.id == head.id
+
+    def resync(self, hub: RoomHub) -> None:
+        """Make every reader open the room anew: its log is another one than the one delivered so far."""
+        log.warning("delivery.resync", room=hub.room)
+        for subscription in list(hub.subscriptions.values()):
+            self._notice(subscription.reader, {"kind": "resync", "room": hub.room})
+            self.close(hub, subscription)
+        self._active().forget(hub.room)
+
+    def drop_stale(self, now: float) -> None:
+        """End paused subscriptions whose client asks for no further page (`now` on the monotonic clock)."""
+        for hub in list(self._hubs.values()):
+            for subscription in list(hub.subscriptions.values()):
+                if subscription.phase is Phase.PAUSED and now - subscription.opened_at > PAUSED_MOST_S:
+                    self.close(hub, subscription)
+
+    async def _read(self, room: str, after: int) -> Sequence[Item]:
+        writer = await self._active().load(room)
+        entries = await self._reader.entries(writer.state, after, self.limits.page_entries)
+        return [item(entry) for entry in entries]
+
+    # -- slow readers and lost access -----------------------------------------------------------------
+
+    def _catch_up(self, hub: RoomHub, subscription: Subscription) -> None:
+        self.slow_readers += 1
+        subscription.catching_up = self._own(self._bring_up(hub, subscription), f"catch up {hub.room}")
+
+    async def _bring_up(self, hub: RoomHub, subscription: Subscription) -> None:
+        reader = subscription.reader
+        while subscription.phase is Phase.BEHIND and await reader.drained():
+            if hub.last - subscription.cursor > self.limits.resume_max_entries:
+                self._notice(reader, {"kind": "resync", "room": hub.room})
+                subscription.catching_up = None
+                self.close(hub, subscription)
+                return
+            stretch = hub.go_live(subscription)
+            if stretch is not None:
+                self._write(reader, stretch)
+                subscription.catching_up = None
+                return
+            try:
+                items = await self._read(hub.room, subscription.cursor)
+            except ChatError as problem:
+                log.warning("delivery.catch_up_failed", room=hub.room, error=problem.message)
+                await asyncio.sleep(1.0)
+                continue
+            if items and subscription.phase is Phase.BEHIND:
+                self._write(reader, items)
+                subscription.cursor = items[-1].seq
+
+    def _write(self, reader: Reader, items: Sequence[Item]) -> None:
+        frames = reader.dialect.entries(items) if items else None
+        if frames is not None:
+            reader.write(frames)
+
+    def _access_changed(self, hub: RoomHub, changed: Item) -> None:
+        writer = self._active().get(hub.room)
+        if writer is not None and writer.state.head.seq >= changed.seq:
+            self.recheck(hub, writer)
+        else:
+            self._own(self._refresh_and_recheck(hub), f"recheck {hub.room}")
+
+    async def _refresh_and_recheck(self, hub: RoomHub) -> None:
+        writer = await self._active().load(hub.room)
+        try:
+            await writer.refresh()
+        except ChatError as problem:
+            log.warning("delivery.recheck_failed", room=hub.room, error=problem.message)
+            hub.expect_repair(1.0)
+            return
+        self.recheck(hub, writer)
+
+    def recheck(self, hub: RoomHub, writer: RoomWriter) -> None:
+        """End the subscriptions of everyone who may no longer read."""
+        for subscription in list(hub.subscriptions.values()):
+            if not writer.state.permits(subscription.reader.user, Action.READ):
+                self._notice(subscription.reader, {"kind": "removed", "room": hub.room})
+                self.close(hub, subscription)
+
+    def _notice(self, reader: Reader, notice: dict[str, object]) -> None:
+        frames = reader.dialect.event("notice", msgspec.json.encode(notice))
+        if frames is not None:
+            reader.write(frames)
+
+    def _active(self) -> ActiveRooms:
+        if self._rooms is None:
+            raise RuntimeError("serve() comes before anything else")
+        return self._rooms
+
+    def _own(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("delivery.task_failed", task=task.get_name(), exc_info=task.exception())
+
+
+def _nobody_cares(room: str, subscription: Subscription) -> None:
+    del room, subscription

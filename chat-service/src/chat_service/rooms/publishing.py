@@ -1,0 +1,91 @@
+"""What follows an append: readers are told, the directory is brought up to date, mentions are noted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from chat_service.bus import Bus, RoomChanged, RoomFrame
+from chat_service.directory.rooms import RoomDirectory
+from chat_service.model.entries import Entry, Kind
+from chat_service.model.rooms import STATE_KINDS, RoomState
+from chat_service.rooms.reading import item
+from chat_service.rooms.unread import UnreadReports
+
+MENTIONS_MOST = 50
+"""People one message can mention: bounds the rows that it writes."""
+
+_MENTION = re.compile(r"(?<![\w@])@([A-Za-z0-9][A-Za-z0-9._-]{0,30}[A-Za-z0-9])")
+_LISTED_KINDS = frozenset({Kind.NAME, Kind.TOPIC, Kind.SETTINGS})
+
+
+class Publisher:
+    """The followers of every writer of this node."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        directory: RoomDirectory,
+        unread: UnreadReports,
+        users_named: Callable[[Collection[str]], Awaitable[Mapping[str, str]]],
+        incarnation: str,
+    ) -> None:
+        self._bus = bus
+        self._directory = directory
+        self._unread = unread
+        self._users_named = users_named
+        self._incarnation = incarnation
+
+    def epoch(self, state: RoomState) -> str:
+        """The room's epoch: the store's incarnation and the id of its first entry."""
+        return f"{self._incarnation}.{state.first_id}"
+
+    def publish(self, state: RoomState, entries: Sequence[Entry]) -> None:
+        """Send entries on the room's channel, and note the room for the next unread report."""
+        items = tuple(item(entry) for entry in entries)
+        self._bus.publish(RoomFrame(state.room, self.epoch(state), items))
+        for entry in entries:
+            self._unread.note(entry)
+
+    async def stored(self, state: RoomState, entries: Sequence[Entry]) -> None:
+        """Bring the directory up to date; raises ChatError `unavailable` where that has to be repeated."""
+        changes = [entry for entry in entries if entry.kind in STATE_KINDS]
+        if changes:
+            users = {user for entry in changes for user in _people_of(entry)}
+            await self._directory.project(state, users)
+            everyone = any(entry.kind in _LISTED_KINDS for entry in changes)
+            self._bus.publish(RoomChanged(state.room, tuple(sorted(users)), everyone))
+        mentions = {entry.seq: entry.body["mentions"] for entry in entries if "mentions" in entry.body}
+        if mentions:
+            await self._directory.add_mentions(state.room, mentions)
+
+    async def resolve(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
+        """Put into messages the ids of the members they mention."""
+        handles = {handle for entry in entries for handle in _mentioned(entry)}
+        if not handles:
+            return list(entries)
+        users = await self._users_named(handles)
+        return [_with_mentions(state, entry, users) for entry in entries]
+
+
+def _people_of(entry: Entry) -> tuple[str, ...]:
+    if entry.kind is Kind.CREATE:
+        return (*entry.body.get("members", ()), entry.sender)
+    return (entry.body["user"],) if entry.kind in {Kind.JOIN, Kind.LEAVE, Kind.ROLE} else ()
+
+
+def _mentioned(entry: Entry) -> list[str]:
+    text = entry.body.get("text", "") if entry.kind is Kind.MESSAGE else ""
+    if "@" not in text:
+        return []
+    return [match.lower() for match in _MENTION.findall(text)[:MENTIONS_MOST]]
+
+
+def _with_mentions(state: RoomState, entry: Entry, users: Mapping[str, str]) -> Entry:
+    named = (users.get(handle) for handle in _mentioned(entry))
+    mentions = list(dict.fromkeys(user for user in named if user in state.members and user is not None))
+    if not mentions:
+        return entry
+    return msgspec.structs.replace(entry, body={**entry.body, "mentions": mentions})

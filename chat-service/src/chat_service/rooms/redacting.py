@@ -1,0 +1,96 @@
+"""Overwriting the bodies that a redaction took out of view, from a cursor, as often as it takes.
+
+The entry that redacts is in the log first and masks on every read path at once; this makes the words go from
+the store itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from chat_service.directory.rooms import RoomDirectory
+from chat_service.log import RoomLog
+from chat_service.model.entries import Entry, Kind
+from chat_service.model.errors import ChatError
+
+PAGE = 200
+RETRY_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Redactor:
+    """Works through the redactions of rooms in the background; what a stop interrupts, the next start ends."""
+
+    def __init__(self, room_log: RoomLog, directory: RoomDirectory) -> None:
+        self._log = room_log
+        self._directory = directory
+        self._rooms: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, room: str) -> None:
+        """Say that a room has a redaction to be worked through."""
+        self._rooms[room] = None
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Find what an earlier process left undone and begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="redactor")
+
+    async def stop(self) -> None:
+        """Stop between two pages."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        swept = False
+        while True:
+            try:
+                if not swept:
+                    await self._sweep()
+                    swept = True
+                while self._rooms:
+                    room = next(iter(self._rooms))
+                    del self._rooms[room]
+                    await self.overwrite(room)
+                self._wake.clear()
+                await self._wake.wait()
+            except ChatError as problem:
+                log.warning("redactor.waits", error=problem.message)
+                swept = False
+                await asyncio.sleep(RETRY_S)
+
+    async def _sweep(self) -> None:
+        after = ""
+        while found := await self._log.redacted_rooms(after, PAGE):
+            after = found[-1][0]
+            done = await self._directory.redacted_upto([room for room, _ in found])
+            for room, seq in found:
+                if done.get(room, 0) < seq:
+                    self.note(room)
+
+    async def overwrite(self, room: str) -> None:
+        """Overwrite whatever the room's redactions beyond its cursor cover, and move the cursor on."""
+        cursor = (await self._directory.redacted_upto([room])).get(room, 0)
+        while redactions := await self._log.redactions(room, cursor, PAGE):
+            for redaction in redactions:
+                await self._overwrite_one(room, redaction)
+            cursor = redactions[-1].seq
+            await self._directory.set_redacted_upto(room, cursor)
+
+    async def _overwrite_one(self, room: str, redaction: Entry) -> None:
+        if redaction.kind is Kind.DELETE and redaction.target is not None:
+            related = await self._log.targeting(room, [redaction.target])
+            edits = [entry.seq for entry in related if entry.kind is Kind.EDIT]
+            await self._log.overwrite(room, [redaction.target, *edits])
+            return
+        sender = redaction.body.get("user", "")
+        after, upto = 0, redaction.body["upto"]
+        while seqs := await self._log.written_by(room, sender, after, upto, PAGE):
+            await self._log.overwrite(room, seqs)
+            after = seqs[-1]

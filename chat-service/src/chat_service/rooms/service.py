@@ -1,0 +1,393 @@
+"""Rooms as the edges use them: one door to writing, reading, opening and looking up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+
+from chat_service.bus import Appended, Bus, Hint, Message, RoomChanged, RoomFrame
+from chat_service.directory.rooms import RoomDirectory, RoomRow
+from chat_service.log import RoomLog
+from chat_service.model import ids
+from chat_service.model.entries import Kind
+from chat_service.model.errors import ChatError, Code, forbidden, not_found
+from chat_service.model.permissions import Action
+from chat_service.model.rooms import HistoryAccess, RoomKind, RoomState, Visibility
+from chat_service.model.writes import Write, digest_of
+from chat_service.rooms.active import ActiveRooms
+from chat_service.rooms.audience import Audience, tell
+from chat_service.rooms.deciding import Receipt
+from chat_service.rooms.delivery import Delivery, DeliveryLimits
+from chat_service.rooms.hub import Subscription
+from chat_service.rooms.opening import Held, Opened, Openings
+from chat_service.rooms.presence import Presence
+from chat_service.rooms.publishing import Publisher
+from chat_service.rooms.readers import Reader
+from chat_service.rooms.reading import History, LogReader, item
+from chat_service.rooms.redacting import Redactor
+from chat_service.rooms.unread import UnreadReports
+from chat_service.rooms.views import EntriesPage, MembersPage, MemberView, RoomSummary, RoomView, view
+from chat_service.rooms.writer import RoomWriter, WriterLimits
+
+log = structlog.get_logger()
+
+
+class People(msgspec.Struct, frozen=True):
+    """What rooms ask of identity: ids by handle, and which of some ids are people that can be written to."""
+
+    named: Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+    exist: Callable[[Collection[str]], Awaitable[Collection[str]]]
+
+
+@dataclass(slots=True, frozen=True)
+class RoomsLimits:
+    """The limits of writers and of delivery."""
+
+    writer: WriterLimits = field(default_factory=WriterLimits)
+    delivery: DeliveryLimits = field(default_factory=DeliveryLimits)
+
+
+class Rooms:
+    """Everything about rooms on one node. `node` names it, `incarnation` the store, both in entries and epochs.
+
+    Every method raises ChatError: `not_found` for what is not there or may not be seen, `forbidden` for what
+    the caller's role does not allow, `unavailable` where the store cannot be reached.
+    """
+
+    def __init__(
+        self,
+        room_log: RoomLog,
+        directory: RoomDirectory,
+        bus: Bus,
+        people: People,
+        *,
+        node: str,
+        incarnation: str,
+        digest_secret: bytes,
+        clock_ms: Callable[[], int],
+        limits: RoomsLimits,
+    ) -> None:
+        self._log = room_log
+        self._directory = directory
+        self._bus = bus
+        self._people = people
+        self._digest_secret = digest_secret
+        self._reader = LogReader(room_log)
+        unread = UnreadReports(bus, node)
+        self.publisher = Publisher(bus, directory, unread, people.named, incarnation)
+        self.redactor = Redactor(room_log, directory)
+        self.delivery = Delivery(bus, room_log, self._reader, self._epoch, limits.delivery)
+
+        def make_writer(state: RoomState) -> RoomWriter:
+            return RoomWriter(room_log, state, self.publisher, node=node, clock_ms=clock_ms, limits=limits.writer)
+
+        self.active = ActiveRooms(room_log, directory, make_writer, self.delivery.is_open, limits.writer)
+        self.delivery.serve(self.active)
+        self.delivery.left = self._left
+        self._openings = Openings(self.active, self.delivery, self._reader, self.publisher)
+        self.audience = Audience(self.delivery)
+        self.presence: Presence[str] = Presence()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- life -----------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen to the bus, and finish what an earlier process left undone."""
+        self._bus.listen(self._receive)
+        await self._bus.start()
+        await self.active.sweep()
+        await self.redactor.start()
+
+    async def finish(self) -> None:
+        """Return once everything that was taken is stored and acked."""
+        await self.active.finish()
+
+    async def stop(self) -> None:
+        """Stop delivering; call `finish` before."""
+        await self.redactor.stop()
+        await self.delivery.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._bus.stop()
+
+    # -- writing --------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        user: str,
+        room: str,
+        kind: Kind,
+        body: dict[str, Any],
+        *,
+        key: str | None = None,
+        target: int | None = None,
+        origin: object = None,
+    ) -> asyncio.Future[Receipt]:
+        """Queue a write, in the order of calls. `origin` is the connection it comes from.
+
+        The future brings the receipt once the entry is durably stored, or the ChatError that refuses it.
+        """
+        write = Write(
+            kind=kind,
+            sender=user,
+            key=key if key is not None else ids.new_token(96),
+            digest=digest_of(self._digest_secret, kind, target, body),
+            body=body,
+            target=target,
+            own_key=key is not None,
+        )
+        answer = self.active.submit(room, write, origin if origin is not None else object())
+        if kind in {Kind.DELETE, Kind.ERASE, Kind.RETAIN}:
+            answer.add_done_callback(lambda _: self.redactor.note(room))
+        return answer
+
+    async def act(
+        self,
+        user: str,
+        room: str,
+        kind: Kind,
+        body: dict[str, Any],
+        *,
+        key: str | None = None,
+        target: int | None = None,
+    ) -> Receipt:
+        """`submit` and wait for the receipt."""
+        return await self.submit(user, room, kind, body, key=key, target=target)
+
+    async def create_channel(
+        self,
+        user: str,
+        *,
+        name: str,
+        topic: str = "",
+        visibility: Visibility = Visibility.PRIVATE,
+        history: HistoryAccess = HistoryAccess.ALL,
+        guests: bool = False,
+        key: str | None = None,
+    ) -> RoomView:
+        """Make a channel and its first entry; the same key makes the same channel again."""
+        self._no_guest(user)
+        room = ids.new_channel_id() if key is None else ids.keyed_channel_id(user, key)
+        body = {
+            "kind": RoomKind.CHANNEL.value,
+            "name": name,
+            "topic": topic,
+            "visibility": visibility.value,
+            "history": history.value,
+            "guests": guests,
+        }
+        await self.act(user, room, Kind.CREATE, body, key=key)
+        return await self.view(user, room)
+
+    async def open_direct(self, user: str, other: str) -> RoomView:
+        """The direct-message room of two people, made on first use. Raises `invalid` for a room with oneself."""
+        self._no_guest(user)
+        if user == other:
+            raise ChatError(Code.INVALID, "A direct-message room is for two people.")
+        if other not in await self._people.exist([other]):
+            raise not_found("There is no such person.")
+        room = ids.direct_room_id(user, other)
+        body = {"kind": RoomKind.DIRECT.value, "members": sorted((user, other))}
+        return await self._made_once(user, room, user, body)
+
+    async def open_by_name(self, user: str, name: str) -> RoomView:
+        """The original protocol's room of that name, made on first use; open to guests, `user` sees it."""
+        body = {
+            "kind": RoomKind.OPEN.value,
+            "name": name,
+            "visibility": Visibility.PUBLIC.value,
+            "guests": True,
+        }
+        return await self._made_once(ids.SYSTEM_SENDER, ids.open_room_id(name), user, body)
+
+    async def _made_once(self, maker: str, room: str, user: str, body: dict[str, Any]) -> RoomView:
+        if not (await self.active.load(room)).state.exists:
+            write = Write(
+                Kind.CREATE, maker, "create", digest_of(b"", Kind.CREATE, None, body), body, own_key=False
+            )
+            try:
+                await self.active.submit(room, write, object())
+            except ChatError as problem:
+                if problem.code is not Code.CONFLICT:  # somebody else made it first: that is as good
+                    raise
+        return await self.view(user, room)
+
+    def _no_guest(self, user: str) -> None:
+        if user[:1] != ids.USER_REGISTERED:
+            raise forbidden("Guests cannot make rooms. Register to do so.")
+
+    async def erase_user(self, user: str) -> int:
+        """Redact everything `user` ever wrote; returns in how many rooms. Idempotent."""
+        rooms = await self._directory.rooms_ever(user)
+        for room in rooms:
+            head = await self._log.head(room)
+            body = {"user": user, "upto": head.seq}
+            await self.act(ids.SYSTEM_SENDER, room, Kind.ERASE, body, key=f"erase.{user}.{head.seq}")
+        return len(rooms)
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    async def state(self, user: str, room: str, action: Action = Action.READ) -> RoomState:
+        """The room's state, if `user` may do `action` in it."""
+        state = (await self.active.load(room)).state
+        if not state.exists or not state.permits(user, Action.READ):
+            raise not_found("There is no such room.")
+        if not state.permits(user, action):
+            raise forbidden("Your role in this room does not allow this.")
+        return state
+
+    async def view(self, user: str, room: str) -> RoomView:
+        """The room as `user` sees it."""
+        return view(await self.state(user, room), user)
+
+    async def rooms_of(self, user: str) -> list[RoomSummary]:
+        """The rooms of `user`, by name."""
+        rows = await self._directory.rooms_of(user)
+        heads = await self._log.heads([row.room for row in rows])
+        return [
+            RoomSummary(
+                room=row.room,
+                kind=row.kind,
+                visibility=row.visibility,
+                name=row.name,
+                topic=row.topic,
+                role=row.role,
+                last_seq=heads[row.room].seq if row.room in heads else 0,
+                read_seq=row.read_seq,
+                mentions=row.mentions,
+                with_user=row.with_user,
+            )
+            for row in rows
+        ]
+
+    async def public_rooms(self, user: str, query: str, after: str, limit: int) -> list[RoomRow]:
+        """Public channels that match; guests find none, they are brought in by invitation."""
+        if user[:1] != ids.USER_REGISTERED:
+            return []
+        return await self._directory.public_rooms(query, after, limit)
+
+    async def members(self, user: str, room: str, after: str, limit: int) -> MembersPage:
+        """Members by user id, beyond the id `after`."""
+        state = await self.state(user, room, Action.SEE_MEMBERS)
+        found = sorted(member for member in state.members if member > after)[: limit + 1]
+        page = [MemberView(one, state.members[one].role, state.members[one].since) for one in found[:limit]]
+        return MembersPage(page, more=len(found) > limit)
+
+    async def history(self, user: str, room: str, before: int | None, limit: int) -> History:
+        """Messages before a seq (None: the newest), folded."""
+        state = await self.state(user, room)
+        return await self._reader.history(state, state.readable_from(user), before, limit)
+
+    async def entries(self, user: str, room: str, after: int, limit: int) -> EntriesPage:
+        """Raw entries after a seq."""
+        state = await self.state(user, room)
+        first = state.readable_from(user)
+        entries = await self._reader.entries(state, max(after, first - 1), limit + 1)
+        head = await self._log.head(room)
+        return EntriesPage(
+            entries=[msgspec.Raw(item(entry).wire) for entry in entries[:limit]],
+            last_seq=head.seq,
+            last_id=head.id,
+            epoch=self.publisher.epoch(state),
+            more=len(entries) > limit,
+        )
+
+    async def mark_read(self, user: str, room: str, seq: int) -> int:
+        """Move the read marker of a member forward; returns where it is. Tells those who have the room open."""
+        state = await self.state(user, room)
+        if user not in state.members:
+            raise forbidden("Only members have a read marker.")
+        marked = await self._directory.mark_read(user, room, min(seq, state.head.seq))
+        self.hint(room, "read", {"room": room, "user": user, "seq": marked})
+        return marked
+
+    # -- live -----------------------------------------------------------------------------------------
+
+    async def connect(self, reader: Reader) -> None:
+        """Bring a connection into the audience: from now on it hears of its rooms."""
+        rows = await self._directory.rooms_of(reader.user)
+        self.audience.enter(reader, [row.room for row in rows])
+
+    def disconnect(self, reader: Reader, rooms: Collection[str]) -> None:
+        """Take a connection that has `rooms` open out again."""
+        for room in rooms:
+            self.close(reader, room)
+        self.audience.leave(reader)
+
+    async def open(self, reader: Reader, room: str, held: Held) -> tuple[Opened, list[str]]:
+        """One page of an opening, and who is present. See `Openings.open` for when it must be written."""
+        opened, _ = await self._openings.open(reader, room, held)
+        if not opened.more and self.presence.enter(room, reader.id, reader.user):
+            presence = {"room": room, "user": reader.user, "online": True}
+            self.hint(room, "presence", presence, origin=reader.id)
+        return opened, self.presence.present(room)
+
+    def close(self, reader: Reader, room: str) -> None:
+        """End a connection's subscription of a room; nothing where it has none."""
+        hub = self.delivery.hub(room)
+        subscription = hub.subscriptions.get(reader.id) if hub is not None else None
+        if hub is not None and subscription is not None:
+            self.delivery.close(hub, subscription)
+
+    def hint(self, room: str, event: str, payload: dict[str, Any], *, origin: str = "") -> None:
+        """Tell everyone who has the room open something that may be lost."""
+        self._bus.publish(Hint(room, event, msgspec.json.encode(payload), origin))
+
+    def typing(self, reader: Reader, room: str, *, on: bool) -> None:
+        """Say that somebody types. Raises `not_found` unless the connection has the room open and may write."""
+        writer = self.active.get(room)
+        hub = self.delivery.hub(room)
+        if writer is None or hub is None or reader.id not in hub.subscriptions:
+            raise not_found("Open the room first.")
+        if not writer.state.permits(reader.user, Action.SEND):
+            raise forbidden("Only members of this room may write in it. Join it first.")
+        self.hint(room, "typing", {"room": room, "user": reader.user, "on": on}, origin=reader.id)
+
+    def _left(self, room: str, subscription: Subscription) -> None:
+        gone = self.presence.leave(room, subscription.reader.id)
+        if gone is not None:
+            self.hint(room, "presence", {"room": room, "user": gone, "online": False})
+
+    def _receive(self, message: Message) -> None:
+        if isinstance(message, RoomFrame):
+            self.delivery.receive_frame(message)
+        elif isinstance(message, Hint):
+            self.delivery.receive_hint(message)
+        elif isinstance(message, Appended):
+            self.audience.report(message)
+        else:
+            self._own(self._tell_lists(message))
+
+    async def _tell_lists(self, change: RoomChanged) -> None:
+        users = set(change.users)
+        if change.everyone:
+            users.update(self.audience.members_here(change.room))
+        users = {user for user in users if self.audience.connected(user)}
+        if not users:
+            return
+        try:
+            writer = await self.active.load(change.room)
+        except ChatError as problem:
+            log.warning("rooms.change_not_told", room=change.room, error=problem.message)
+            return
+        for user in users:
+            member = user in writer.state.members
+            self.audience.set_member(change.room, user, member=member)
+            shown = view(writer.state, user) if writer.state.permits(user, Action.READ) else None
+            wire = msgspec.json.encode({"room": change.room, "member": member, "view": shown})
+            for reader in self.audience.connected(user):
+                tell(reader, "rooms", wire)
+
+    def _own(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _epoch(self, writer: RoomWriter) -> str:
+        return self.publisher.epoch(writer.state)

@@ -1,0 +1,84 @@
+"""What people are shown of rooms: the answers that REST and sockets share."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chat_service.model.permissions import Role
+from chat_service.model.rooms import HistoryAccess, RoomKind, RoomState, Visibility
+
+
+class RoomView(msgspec.Struct, frozen=True, kw_only=True):
+    """A room as one person sees it. `with_user` is the other person of a direct room."""
+
+    room: str
+    kind: RoomKind
+    visibility: Visibility
+    history: HistoryAccess
+    guests: bool
+    name: str
+    topic: str
+    created_ts: int
+    role: Role
+    people: int
+    last_seq: int
+    with_user: str | None = None
+
+
+class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One of somebody's rooms in their list: what is unread is `last_seq` against `read_seq`."""
+
+    room: str
+    kind: RoomKind
+    visibility: Visibility
+    name: str
+    topic: str
+    role: Role
+    last_seq: int
+    read_seq: int
+    mentions: int
+    with_user: str | None = None
+
+
+class MemberView(msgspec.Struct, frozen=True):
+    """A member of a room; `since` is the seq of the entry that let them in."""
+
+    user: str
+    role: Role
+    since: int
+
+
+class MembersPage(msgspec.Struct, frozen=True):
+    """Members by user id; `more` says whether there are some beyond the last."""
+
+    members: list[MemberView]
+    more: bool
+
+
+class EntriesPage(msgspec.Struct, frozen=True):
+    """Entries in their wire form, ascending. `last_seq` and `last_id` are the log's end, `epoch` its epoch."""
+
+    entries: list[msgspec.Raw]
+    last_seq: int
+    last_id: str
+    epoch: str
+    more: bool
+
+
+def view(state: RoomState, user: str) -> RoomView:
+    """The room as `user` sees it."""
+    others = [member for member in state.members if member != user]
+    return RoomView(
+        room=state.room,
+        kind=state.kind,
+        visibility=state.visibility,
+        history=state.history,
+        guests=state.guests,
+        name=state.name,
+        topic=state.topic,
+        created_ts=state.created_ts,
+        role=state.role_of(user),
+        people=len(state.members),
+        last_seq=state.head.seq,
+        with_user=others[0] if state.kind is RoomKind.DIRECT and others else None,
+    )

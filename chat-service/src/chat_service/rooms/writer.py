@@ -1,0 +1,323 @@
+"""The writer of one room on one node: numbers what waits, appends it in batches, answers.
+
+One batch is on its way at a time. A batch is checked against everything up to the last known entry and
+inserted right behind it; an insert that does not go through whole means that another node wrote first (or
+that a key is stored already): what is new is read, and every waiting write is decided again. Winning the next
+seq is the proof that nothing was overlooked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from chat_service.log import RoomLog
+from chat_service.model.entries import Entry
+from chat_service.model.errors import ChatError, Code, unavailable
+from chat_service.model.ids import new_entry_id
+from chat_service.model.redaction import Redactions
+from chat_service.model.rooms import RoomState
+from chat_service.model.writes import Write
+from chat_service.rooms.deciding import Decision, Known, Receipt, decide
+from chat_service.rooms.recent import Recent
+
+BATCH_LIMIT = 100
+"""Most entries in one append (MongoDB per cloud: larger ordered inserts meet limits somewhere)."""
+
+CATCH_UP_PAGE = 500
+"""Entries read at a time when another node has written."""
+
+RETRY_FIRST_S, RETRY_MOST_S = 0.05, 1.0
+"""Pauses between attempts while the store cannot be reached: doubled from the first to the most."""
+
+log = structlog.get_logger()
+
+
+class Followers(Protocol):
+    """What has to happen with appended entries besides being stored."""
+
+    async def stored(self, state: RoomState, entries: Sequence[Entry]) -> None:
+        """Project membership changes. Awaited before the ack; raises ChatError where it must be repeated."""
+        ...
+
+    def publish(self, state: RoomState, entries: Sequence[Entry]) -> None:
+        """Tell the readers. Never waits, never fails."""
+        ...
+
+    async def resolve(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
+        """Complete what only the server can say about messages: whom they mention."""
+        ...
+
+
+@dataclass(slots=True, frozen=True)
+class WriterLimits:
+    """How much may wait for one room, and for how long (seconds)."""
+
+    queue_entries: int = 10_000
+    timeout_s: float = 10.0
+
+    def check(self, waiting: int) -> None:
+        """Raise ChatError `overloaded` where one more would be too many."""
+        if waiting >= self.queue_entries:
+            raise ChatError(Code.OVERLOADED, "Too much waits for this room. Try again.", retry_after_ms=1000)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A write in the queue: who sent it, who waits for it, and until when (event loop time)."""
+
+    write: Write
+    origin: object
+    answer: asyncio.Future[Receipt]
+    deadline: float
+    uncertain: bool = False
+    """Whether an insert of it went out with an unknown outcome: from then on it is not refused for good."""
+
+    @classmethod
+    def now(cls, write: Write, origin: object, limits: WriterLimits) -> Waiting:
+        """A write that begins to wait."""
+        loop = asyncio.get_running_loop()
+        return cls(write, origin, loop.create_future(), loop.time() + limits.timeout_s)
+
+    def resolve(self, result: Receipt | ChatError) -> None:
+        """Give the answer, unless who waited has gone."""
+        if self.answer.done():
+            return
+        if isinstance(result, Receipt):
+            self.answer.set_result(result)
+        else:
+            self.answer.set_exception(result)
+
+
+class RoomWriter:
+    """Appends to one room for one node; owns the room's folded state and its recent entries.
+
+    `state` and `recent` are the room after `state.head`. Other parts of the node read them; only the writer
+    moves them on.
+    """
+
+    def __init__(
+        self,
+        room_log: RoomLog,
+        state: RoomState,
+        followers: Followers,
+        *,
+        node: str,
+        clock_ms: Callable[[], int],
+        limits: WriterLimits,
+    ) -> None:
+        self.state = state
+        self.recent = Recent(after=state.head.seq)
+        self._log = room_log
+        self._followers = followers
+        self._node = node
+        self._clock_ms = clock_ms
+        self._limits = limits
+        self._queue: deque[Waiting] = deque()
+        self._taken = 0
+        self._task: asyncio.Task[None] | None = None
+        self._moving = asyncio.Lock()
+        self._pause_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait or are on their way."""
+        return len(self._queue) + self._taken
+
+    def submit(self, write: Write, origin: object) -> asyncio.Future[Receipt]:
+        """Queue `write` behind everything submitted before; the future brings its receipt or a ChatError.
+
+        `origin` tells the connection it came from: a write that fails takes the waiting ones of its origin
+        with it. Raises ChatError `overloaded` where too much waits already.
+        """
+        waiting = Waiting.now(write, origin, self._limits)
+        self.enqueue(waiting)
+        return waiting.answer
+
+    def enqueue(self, waiting: Waiting) -> None:
+        """Queue what waits already; raises as `submit` does."""
+        self._limits.check(self.waiting)
+        self._queue.append(waiting)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"writer {self.state.room}")
+
+    async def refresh(self) -> None:
+        """Bring `state` and `recent` up to the log's end, where other nodes wrote."""
+        async with self._moving:
+            await self._catch_up()
+
+    async def finish(self) -> None:
+        """Return once nothing waits any more."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            while self._queue:
+                await self._round()
+        finally:
+            self._task = None
+
+    async def _round(self) -> None:
+        batch = self._take()
+        try:
+            async with self._moving:
+                left = await self._write(batch)
+            self._pause_s = 0.0
+        except ChatError as problem:
+            left = self._expire(batch, problem)
+            self._pause_s = min(max(self._pause_s * 2, RETRY_FIRST_S), RETRY_MOST_S)
+        except Exception:  # a defect of ours: whoever waits is told, and the room goes on
+            log.exception("writer.failed", room=self.state.room)
+            left = []
+            for waiting in batch:
+                waiting.resolve(ChatError(Code.INTERNAL, "Writing failed. Repeat it with the same key."))
+        finally:
+            self._taken = 0
+        self._queue.extendleft(reversed(left))
+        if self._pause_s:
+            await asyncio.sleep(self._pause_s)
+
+    def _take(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        while self._queue and len(batch) < BATCH_LIMIT:
+            waiting = self._queue.popleft()
+            if not waiting.answer.done():
+                batch.append(waiting)
+        self._taken = len(batch)
+        return batch
+
+    async def _write(self, batch: list[Waiting]) -> list[Waiting]:
+        """Decide over `batch` and insert what is accepted; return what has to be tried again, in order."""
+        decision = await self._decide(batch)
+        for position, answer in decision.answers:
+            if isinstance(answer, ChatError):
+                self._refuse(batch[position], answer, batch[position + 1 :])
+        if decision.repeated:
+            self._followers.publish(self.state, decision.repeated)
+            await self._followers.stored(self.state, decision.repeated)
+        for position, answer in decision.answers:
+            if isinstance(answer, Receipt):
+                batch[position].resolve(answer)
+        if decision.entries:
+            await self._append(decision, batch)
+        return [waiting for waiting in batch if not waiting.answer.done()]
+
+    async def _decide(self, batch: Sequence[Waiting]) -> Decision:
+        writes = [waiting.write for waiting in batch]
+        referred = await self._referred(writes)
+        keys: dict[tuple[str, str], Entry | None] = {}
+        while True:
+            decision = decide(
+                self.state,
+                self.recent,
+                writes,
+                Known(keys, referred),
+                self._entry,
+                look_up_every_key=not self._log.refuses_repeated_keys,
+            )
+            if not decision.unsure:
+                return decision
+            keys.update(dict.fromkeys(decision.unsure))
+            keys.update(await self._log.by_keys(self.state.room, decision.unsure))
+
+    async def _referred(self, writes: Sequence[Write]) -> dict[int, Entry]:
+        wanted = {seq for write in writes if (seq := write.refers_to()) is not None and seq <= self.recent.after}
+        if not wanted:
+            return {}
+        found = await self._log.at(self.state.room, wanted)
+        redactions = Redactions.of(await self._log.targeting(self.state.room, wanted))
+        redactions.include(self.state.retained_upto, self.state.erased)
+        return {seq: redactions.mask(entry) for seq, entry in found.items()}
+
+    def _entry(self, write: Write, seq: int) -> Entry:
+        return Entry(
+            room=self.state.room,
+            seq=seq,
+            id=new_entry_id(),
+            kind=write.kind,
+            sender=write.sender,
+            key=write.key,
+            digest=write.digest,
+            node=self._node,
+            ts=self._clock_ms(),
+            target=write.target,
+            body=write.body,
+            own_key=write.own_key,
+        )
+
+    async def _append(self, decision: Decision, batch: Sequence[Waiting]) -> None:
+        entries = await self._followers.resolve(self.state, decision.entries)
+        accepted = [batch[position] for position in decision.accepted]
+        try:
+            stored = await self._log.append(self.state.room, self.state.head.seq + 1, entries)
+        except ChatError:
+            for waiting in accepted:
+                waiting.uncertain = True
+            await self._catch_up()
+            raise
+        if stored:
+            await self._settle(entries[:stored], accepted)
+        if stored < len(entries) and not await self._catch_up():
+            await self._answer_stored_keys(accepted[stored:])
+
+    async def _settle(self, entries: Sequence[Entry], accepted: Sequence[Waiting]) -> None:
+        self._advance(entries)
+        self._followers.publish(self.state, entries)
+        await self._followers.stored(self.state, entries)
+        for entry, waiting in zip(entries, accepted, strict=False):
+            waiting.resolve(Receipt(entry.seq, entry.id, entry.ts))
+
+    async def _answer_stored_keys(self, refused: Sequence[Waiting]) -> None:
+        """Nothing new, yet an insert was refused: the first key of `refused` is stored beyond memory."""
+        first = refused[0].write
+        key = (first.sender, first.key)
+        stored = (await self._log.by_keys(self.state.room, [key])).get(key)
+        if stored is None:
+            raise unavailable("The store refused an insert and shows no reason yet. Try again.")
+        known = Known({key: stored}, {})
+        decision = decide(self.state, self.recent, [first], known, self._entry, look_up_every_key=False)
+        answer = decision.answers[0][1]
+        if isinstance(answer, ChatError):
+            self._refuse(refused[0], answer, refused[1:])
+            return
+        self._followers.publish(self.state, [stored])
+        await self._followers.stored(self.state, [stored])
+        refused[0].resolve(answer)
+
+    def _refuse(self, refused: Waiting, problem: ChatError, later: Sequence[Waiting]) -> None:
+        """Refuse one, and with it what waits of the same origin: it was sent to stand behind this one."""
+        if refused.uncertain and problem.code is not Code.KEY_REUSED:
+            problem = unavailable("It is not known yet whether this was stored. Repeat it with the same key.")
+        refused.resolve(problem)
+        followed = ChatError(Code.ABORTED, "An earlier write of this connection failed. Send this one again.")
+        for waiting in (*later, *self._queue):
+            if waiting.origin is refused.origin:
+                waiting.resolve(followed)
+
+    def _expire(self, batch: Sequence[Waiting], problem: ChatError) -> list[Waiting]:
+        now = asyncio.get_running_loop().time()
+        for position, waiting in enumerate(batch):
+            if waiting.deadline <= now and not waiting.answer.done():
+                self._refuse(waiting, problem, batch[position + 1 :])
+        return [waiting for waiting in batch if not waiting.answer.done()]
+
+    async def _catch_up(self) -> bool:
+        """Read what other nodes appended; return whether there was anything."""
+        any_new = False
+        while True:
+            new = await self._log.read(self.state.room, self.state.head.seq, CATCH_UP_PAGE)
+            if not new:
+                return any_new
+            any_new = True
+            self._advance(new)
+
+    def _advance(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.state.apply(entry)
+        self.recent.add(entries)
