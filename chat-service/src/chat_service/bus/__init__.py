@@ -21,6 +21,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
 
     seq: int
     id: str
+    ts: int
     wire: bytes
     changes_access: bool = False
     redacts: bool = False

@@ -133,6 +133,14 @@ class ActiveRooms:
         early = sum(len(waiting) for waiting in self._early.values())
         return early + sum(writer.waiting for writer in self._writers.values())
 
+    async def refresh(self) -> None:
+        """Bring every room in memory up to its log's end, where another process wrote."""
+        writers = dict(self._writers)
+        heads = await self._log.heads(writers.keys())
+        for room, writer in writers.items():
+            if room in heads and heads[room].seq > writer.state.head.seq:
+                await writer.refresh()
+
     async def sweep(self, page: int = 500) -> int:
         """Project every room whose directory rows are behind its log; returns how many there were."""
         behind, after = 0, ""

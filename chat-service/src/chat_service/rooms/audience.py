@@ -49,9 +49,16 @@ class Audience:
         """The connections of one person."""
         return list(self._readers.get(user, {}).values())
 
-    def everyone(self) -> list[Reader]:
-        """Every connection."""
-        return [reader for readers in self._readers.values() for reader in readers.values()]
+    def people(self) -> list[str]:
+        """Everyone connected."""
+        return list(self._readers)
+
+    def set_rooms(self, user: str, rooms: set[str]) -> set[str]:
+        """Replace the rooms of a connected person; returns those that came or went."""
+        changed = self._rooms.get(user, set()) ^ rooms
+        for room in changed:
+            self.set_member(room, user, member=room in rooms)
+        return changed
 
     def members_here(self, room: str) -> list[str]:
         """The connected people that are members of a room."""

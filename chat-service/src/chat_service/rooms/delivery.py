@@ -14,10 +14,11 @@ from chat_service.log import RoomLog
 from chat_service.model.entries import Head
 from chat_service.model.errors import ChatError
 from chat_service.model.permissions import Action
+from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
 from chat_service.rooms.hub import Phase, RoomHub, Subscription
 from chat_service.rooms.readers import Reader
-from chat_service.rooms.reading import LogReader, item
+from chat_service.rooms.reading import LogReader
 from chat_service.rooms.writer import RoomWriter
 
 PAUSED_MOST_S = 30.0
@@ -48,9 +49,12 @@ class Delivery:
         reader: LogReader,
         epoch_of: Callable[[RoomWriter], str],
         limits: DeliveryLimits,
+        metrics: Metrics,
+        clock_ms: Callable[[], int],
     ) -> None:
         self.limits = limits
-        self.slow_readers = 0
+        self._metrics = metrics
+        self._clock_ms = clock_ms
         self.left: Callable[[str, Subscription], None] = _nobody_cares
         self._bus = bus
         self._log = room_log
@@ -73,11 +77,6 @@ class Delivery:
         """The room's hub, where it is open."""
         return self._hubs.get(room)
 
-    @property
-    def repairs(self) -> int:
-        """How many gaps were filled from the log in the hubs that are open."""
-        return sum(hub.repairs for hub in self._hubs.values())
-
     async def open_hub(self, room: str) -> RoomHub:
         """The room's hub, started: subscribed to the bus first, and only then set behind the log's end."""
         hub = self._hubs.get(room)
@@ -96,6 +95,8 @@ class Delivery:
             read=self._read,
             behind=self._catch_up,
             changed=self._access_changed,
+            flushed=self._measure,
+            repaired=self._metrics.gap_repairs.inc,
             ring_entries=self.limits.ring_entries,
         )
         self._hubs[room] = hub
@@ -189,13 +190,12 @@ class Delivery:
 
     async def _read(self, room: str, after: int) -> Sequence[Item]:
         writer = await self._active().load(room)
-        entries = await self._reader.entries(writer.state, after, self.limits.page_entries)
-        return [item(entry) for entry in entries]
+        return await self._reader.items(writer.state, after, self.limits.page_entries)
 
     # -- slow readers and lost access -----------------------------------------------------------------
 
     def _catch_up(self, hub: RoomHub, subscription: Subscription) -> None:
-        self.slow_readers += 1
+        self._metrics.slow_readers.inc()
         subscription.catching_up = self._own(self._bring_up(hub, subscription), f"catch up {hub.room}")
 
     async def _bring_up(self, hub: RoomHub, subscription: Subscription) -> None:
@@ -249,6 +249,10 @@ class Delivery:
             if not writer.state.permits(subscription.reader.user, Action.READ):
                 self._notice(subscription.reader, {"kind": "removed", "room": hub.room})
                 self.close(hub, subscription)
+
+    def _measure(self, items: Sequence[Item]) -> None:
+        # The oldest of a flush stands for it: one observation for each entry would cost more than its write.
+        self._metrics.delivery_seconds.observe(max(0, self._clock_ms() - items[0].ts) / 1000)
 
     def _notice(self, reader: Reader, notice: dict[str, object]) -> None:
         frames = reader.dialect.event("notice", msgspec.json.encode(notice))

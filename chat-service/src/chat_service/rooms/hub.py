@@ -66,8 +66,9 @@ class RoomHub:
     """Ordered local delivery for one room.
 
     `read(after)` brings the entries after a seq from the log, ready for readers; an empty answer means that
-    there are none. `behind` is told of every subscription that was cut, and starts catching it up. `head` is
-    set by `start`; before it, what arrives is kept aside.
+    there are none. `behind` is told of every subscription that was cut, and starts catching it up; `changed`
+    of every entry that changes who may read; `flushed` and `repaired` are for measuring. `head` is set by
+    `start`; before it, what arrives is kept aside.
     """
 
     def __init__(
@@ -77,15 +78,18 @@ class RoomHub:
         read: Callable[[str, int], Awaitable[Sequence[Item]]],
         behind: Callable[[RoomHub, Subscription], None],
         changed: Callable[[RoomHub, Item], None],
+        flushed: Callable[[Sequence[Item]], None],
+        repaired: Callable[[], None],
         ring_entries: int,
     ) -> None:
         self.room = room
         self.head: Head | None = None
         self.subscriptions: dict[str, Subscription] = {}
-        self.repairs = 0
         self._read = read
         self._behind = behind
         self._changed = changed
+        self._flushed = flushed
+        self._repaired = repaired
         self._ring: deque[Item] = deque()
         self._ring_bytes = 0
         self._ring_limit = ring_entries
@@ -171,7 +175,7 @@ class RoomHub:
 
     async def _repair(self) -> None:
         try:
-            self.repairs += 1
+            self._repaired()
             while items := await self._read(self.room, self.last):
                 self.deliver(items)
         except ChatError as problem:
@@ -260,6 +264,7 @@ class RoomHub:
         began = loop.time()
         for dialect, group in list(self._live.items()):
             self._write(dialect.entries(items), group, items[0].seq - 1)
+        self._flushed(items)
         ended = loop.time()
         self._next_flush = ended + min(ended - began, FLUSH_PAUSE_MOST_S)
 

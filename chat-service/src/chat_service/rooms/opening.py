@@ -20,7 +20,7 @@ from chat_service.rooms.delivery import Delivery
 from chat_service.rooms.hub import Phase, RoomHub, Subscription
 from chat_service.rooms.publishing import Publisher
 from chat_service.rooms.readers import Reader
-from chat_service.rooms.reading import LogReader, item
+from chat_service.rooms.reading import LogReader
 from chat_service.rooms.writer import RoomWriter
 
 
@@ -68,7 +68,7 @@ class Openings:
         self._reader = reader
         self._publisher = publisher
 
-    async def open(self, reader: Reader, room: str, held: Held) -> tuple[Opened, Subscription]:
+    async def open(self, reader: Reader, room: str, held: Held) -> Opened:
         """One page of an opening. It must be written to the connection in the same event loop step.
 
         Raises ChatError `not_found` for a room that is not there or that the reader may not read (also
@@ -82,11 +82,18 @@ class Openings:
             first = writer.state.readable_from(reader.user)
             start = await self._start(writer, held, first)
             if start is None:
-                return await self._reset(hub, subscription, writer, first), subscription
-            return await self._resume(hub, subscription, writer, start), subscription
+                return await self._reset(hub, subscription, writer, first)
+            return await self._resume(hub, subscription, writer, start)
         except BaseException:
             self._delivery.close(hub, subscription)
             raise
+
+    async def listen(self, reader: Reader, room: str) -> None:
+        """Make a connection live from now on, without a page: for protocols that know no history."""
+        writer = await self._rooms.load(room)
+        self._permit(writer.state, reader.user)
+        hub = await self._delivery.open_hub(room)
+        hub.go_live(hub.attach(reader, cursor=hub.last))
 
     async def _start(self, writer: RoomWriter, held: Held, first: int) -> Entry | int | None:
         """Where a resume begins: the entry held last, or a seq before the first readable; None for a reset."""
@@ -128,8 +135,7 @@ class Openings:
 
     async def _page(self, hub: RoomHub, writer: RoomWriter, after: int) -> list[Item]:
         """A page from the log; what reaches beyond the hub's last is delivered to the hub as well."""
-        entries = await self._reader.entries(writer.state, after, self._delivery.limits.page_entries)
-        items = [item(entry) for entry in entries]
+        items = await self._reader.items(writer.state, after, self._delivery.limits.page_entries)
         hub.deliver(items)
         return items
 

@@ -10,7 +10,7 @@ import msgspec
 from chat_service.bus import Bus, RoomChanged, RoomFrame
 from chat_service.directory.rooms import RoomDirectory
 from chat_service.model.entries import Entry, Kind
-from chat_service.model.rooms import STATE_KINDS, RoomState
+from chat_service.model.rooms import STATE_KINDS, RoomKind, RoomState
 from chat_service.rooms.reading import item
 from chat_service.rooms.unread import UnreadReports
 
@@ -21,6 +21,13 @@ _MENTION = re.compile(r"(?<![\w@])@([A-Za-z0-9][A-Za-z0-9._-]{0,30}[A-Za-z0-9])"
 _LISTED_KINDS = frozenset({Kind.NAME, Kind.TOPIC, Kind.SETTINGS})
 
 
+class People(msgspec.Struct, frozen=True):
+    """What rooms ask of identity: ids by handle, display names by id (of those who can be written to)."""
+
+    ids: Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+    names: Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+
+
 class Publisher:
     """The followers of every writer of this node."""
 
@@ -29,13 +36,13 @@ class Publisher:
         bus: Bus,
         directory: RoomDirectory,
         unread: UnreadReports,
-        users_named: Callable[[Collection[str]], Awaitable[Mapping[str, str]]],
+        people: People,
         incarnation: str,
     ) -> None:
         self._bus = bus
         self._directory = directory
         self._unread = unread
-        self._users_named = users_named
+        self._people = people
         self._incarnation = incarnation
 
     def epoch(self, state: RoomState) -> str:
@@ -62,12 +69,27 @@ class Publisher:
             await self._directory.add_mentions(state.room, mentions)
 
     async def resolve(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
-        """Put into messages the ids of the members they mention."""
+        """Put into messages the ids of the members they mention, and in open rooms their author's name.
+
+        The original protocol shows names and cannot look one up.
+        """
         handles = {handle for entry in entries for handle in _mentioned(entry)}
-        if not handles:
+        authors = {entry.sender for entry in entries if _lacks_name(state, entry)}
+        users = await self._people.ids(handles) if handles else {}
+        names = await self._people.names(authors) if authors else {}
+        if not users and not names:
             return list(entries)
-        users = await self._users_named(handles)
-        return [_with_mentions(state, entry, users) for entry in entries]
+        return [_with_name(state, _with_mentions(state, entry, users), names) for entry in entries]
+
+
+def _lacks_name(state: RoomState, entry: Entry) -> bool:
+    return state.kind is RoomKind.OPEN and entry.kind is Kind.MESSAGE and "name" not in entry.body
+
+
+def _with_name(state: RoomState, entry: Entry, names: Mapping[str, str]) -> Entry:
+    if not _lacks_name(state, entry) or entry.sender not in names:
+        return entry
+    return msgspec.structs.replace(entry, body={**entry.body, "name": names[entry.sender]})
 
 
 def _people_of(entry: Entry) -> tuple[str, ...]:

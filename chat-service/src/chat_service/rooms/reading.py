@@ -17,6 +17,9 @@ from chat_service.model.rooms import RoomState
 ACCESS_KINDS = frozenset({Kind.CREATE, Kind.JOIN, Kind.LEAVE, Kind.ROLE, Kind.SETTINGS})
 """Kinds after which somebody may read who could not, or the other way round."""
 
+PAGE_BYTES = 256 * 1024
+"""About the most that one answer to a client holds: a page of very long messages has fewer of them."""
+
 
 class History(msgspec.Struct, frozen=True):
     """A page of messages, ascending, folded up to the entry `as_of` with the id `as_of_id`.
@@ -35,6 +38,7 @@ def item(entry: Entry) -> Item:
     return Item(
         seq=entry.seq,
         id=entry.id,
+        ts=entry.ts,
         wire=encode(entry),
         changes_access=entry.kind in ACCESS_KINDS,
         redacts=entry.kind in REDACTING,
@@ -51,6 +55,17 @@ class LogReader:
         """Up to `limit` entries with seq > `after`, ascending, masked by everything up to the log's end."""
         entries = await self._log.read(state.room, after, limit)
         return await self._masked(state, entries)
+
+    async def items(self, state: RoomState, after: int, limit: int) -> list[Item]:
+        """`entries`, encoded for readers, cut where they are more than PAGE_BYTES (but never to nothing)."""
+        items: list[Item] = []
+        size = 0
+        for entry in await self.entries(state, after, limit):
+            items.append(item(entry))
+            size += len(items[-1].wire)
+            if size > PAGE_BYTES:
+                break
+        return items
 
     async def entry(self, state: RoomState, seq: int) -> Entry | None:
         """The entry at `seq`, masked; None where the log does not reach so far."""

@@ -28,12 +28,18 @@ class Redactor:
         self._log = room_log
         self._directory = directory
         self._rooms: dict[str, None] = {}
+        self._swept = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def note(self, room: str) -> None:
         """Say that a room has a redaction to be worked through."""
         self._rooms[room] = None
+        self._wake.set()
+
+    def look_again(self) -> None:
+        """Look through all rooms once more: another process may have written redactions."""
+        self._swept = False
         self._wake.set()
 
     async def start(self) -> None:
@@ -48,12 +54,11 @@ class Redactor:
             self._task = None
 
     async def _run(self) -> None:
-        swept = False
         while True:
             try:
-                if not swept:
+                if not self._swept:
                     await self._sweep()
-                    swept = True
+                    self._swept = True
                 while self._rooms:
                     room = next(iter(self._rooms))
                     del self._rooms[room]
@@ -62,7 +67,7 @@ class Redactor:
                 await self._wake.wait()
             except ChatError as problem:
                 log.warning("redactor.waits", error=problem.message)
-                swept = False
+                self._swept = False
                 await asyncio.sleep(RETRY_S)
 
     async def _sweep(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from chat_service.model.errors import ChatError, Code, forbidden, not_found
 from chat_service.model.permissions import Action
 from chat_service.model.rooms import HistoryAccess, RoomKind, RoomState, Visibility
 from chat_service.model.writes import Write, digest_of
+from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
 from chat_service.rooms.audience import Audience, tell
 from chat_service.rooms.deciding import Receipt
@@ -26,7 +27,7 @@ from chat_service.rooms.delivery import Delivery, DeliveryLimits
 from chat_service.rooms.hub import Subscription
 from chat_service.rooms.opening import Held, Opened, Openings
 from chat_service.rooms.presence import Presence
-from chat_service.rooms.publishing import Publisher
+from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.readers import Reader
 from chat_service.rooms.reading import History, LogReader, item
 from chat_service.rooms.redacting import Redactor
@@ -37,13 +38,6 @@ from chat_service.rooms.writer import RoomWriter, WriterLimits
 log = structlog.get_logger()
 
 
-class People(msgspec.Struct, frozen=True):
-    """What rooms ask of identity: ids by handle, and which of some ids are people that can be written to."""
-
-    named: Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
-    exist: Callable[[Collection[str]], Awaitable[Collection[str]]]
-
-
 @dataclass(slots=True, frozen=True)
 class RoomsLimits:
     """The limits of writers and of delivery."""
@@ -52,8 +46,18 @@ class RoomsLimits:
     delivery: DeliveryLimits = field(default_factory=DeliveryLimits)
 
 
+@dataclass(slots=True, frozen=True)
+class Station:
+    """A node's place in its world: its name, the store's incarnation, the key of request digests, its clock."""
+
+    node: str
+    incarnation: str
+    digest_secret: bytes
+    clock_ms: Callable[[], int]
+
+
 class Rooms:
-    """Everything about rooms on one node. `node` names it, `incarnation` the store, both in entries and epochs.
+    """Everything about rooms on one node.
 
     Every method raises ChatError: `not_found` for what is not there or may not be seen, `forbidden` for what
     the caller's role does not allow, `unavailable` where the store cannot be reached.
@@ -66,25 +70,34 @@ class Rooms:
         bus: Bus,
         people: People,
         *,
-        node: str,
-        incarnation: str,
-        digest_secret: bytes,
-        clock_ms: Callable[[], int],
+        station: Station,
         limits: RoomsLimits,
+        metrics: Metrics,
     ) -> None:
         self._log = room_log
         self._directory = directory
         self._bus = bus
         self._people = people
-        self._digest_secret = digest_secret
+        self._metrics = metrics
+        self._digest_secret = station.digest_secret
         self._reader = LogReader(room_log)
-        unread = UnreadReports(bus, node)
-        self.publisher = Publisher(bus, directory, unread, people.named, incarnation)
+        unread = UnreadReports(bus, station.node)
+        self.publisher = Publisher(bus, directory, unread, people, station.incarnation)
         self.redactor = Redactor(room_log, directory)
-        self.delivery = Delivery(bus, room_log, self._reader, self._epoch, limits.delivery)
+        self.delivery = Delivery(
+            bus, room_log, self._reader, self._epoch, limits.delivery, metrics=metrics, clock_ms=station.clock_ms
+        )
 
         def make_writer(state: RoomState) -> RoomWriter:
-            return RoomWriter(room_log, state, self.publisher, node=node, clock_ms=clock_ms, limits=limits.writer)
+            return RoomWriter(
+                room_log,
+                state,
+                self.publisher,
+                node=station.node,
+                clock_ms=station.clock_ms,
+                limits=limits.writer,
+                metrics=metrics,
+            )
 
         self.active = ActiveRooms(room_log, directory, make_writer, self.delivery.is_open, limits.writer)
         self.delivery.serve(self.active)
@@ -93,6 +106,12 @@ class Rooms:
         self.audience = Audience(self.delivery)
         self.presence: Presence[str] = Presence()
         self._tasks: set[asyncio.Task[None]] = set()
+        metrics.writer_queue_entries.set_function(self.active.waiting)
+
+    @property
+    def bus_healthy(self) -> bool:
+        """Whether what other nodes append arrives here at once."""
+        return self._bus.healthy
 
     # -- life -----------------------------------------------------------------------------------------
 
@@ -143,9 +162,19 @@ class Rooms:
             own_key=key is not None,
         )
         answer = self.active.submit(room, write, origin if origin is not None else object())
+        answer.add_done_callback(self._count)
         if kind in {Kind.DELETE, Kind.ERASE, Kind.RETAIN}:
             answer.add_done_callback(lambda _: self.redactor.note(room))
         return answer
+
+    def _count(self, answer: asyncio.Future[Receipt]) -> None:
+        if answer.cancelled():
+            outcome = "cancelled"
+        elif (error := answer.exception()) is not None:
+            outcome = str(error.code) if isinstance(error, ChatError) else str(Code.INTERNAL)
+        else:
+            outcome = "duplicate" if answer.result().duplicate else "stored"
+        self._metrics.sends.labels(outcome).inc()
 
     async def act(
         self,
@@ -190,7 +219,7 @@ class Rooms:
         self._no_guest(user)
         if user == other:
             raise ChatError(Code.INVALID, "A direct-message room is for two people.")
-        if other not in await self._people.exist([other]):
+        if other not in await self._people.names([other]):
             raise not_found("There is no such person.")
         room = ids.direct_room_id(user, other)
         body = {"kind": RoomKind.DIRECT.value, "members": sorted((user, other))}
@@ -229,6 +258,7 @@ class Rooms:
             head = await self._log.head(room)
             body = {"user": user, "upto": head.seq}
             await self.act(ids.SYSTEM_SENDER, room, Kind.ERASE, body, key=f"erase.{user}.{head.seq}")
+            await self.redactor.overwrite(room)
         return len(rooms)
 
     # -- reading --------------------------------------------------------------------------------------
@@ -307,6 +337,16 @@ class Rooms:
         self.hint(room, "read", {"room": room, "user": user, "seq": marked})
         return marked
 
+    async def look_again(self) -> None:
+        """Catch up with what another process may have written to the store: logs, roles, room lists."""
+        await self.active.refresh()
+        self.redactor.look_again()
+        await self.delivery.check_tails()
+        for user in self.audience.people():
+            rows = await self._directory.rooms_of(user)
+            for room in self.audience.set_rooms(user, {row.room for row in rows}):
+                await self._tell_lists(RoomChanged(room, (user,)))
+
     # -- live -----------------------------------------------------------------------------------------
 
     async def connect(self, reader: Reader) -> None:
@@ -322,11 +362,16 @@ class Rooms:
 
     async def open(self, reader: Reader, room: str, held: Held) -> tuple[Opened, list[str]]:
         """One page of an opening, and who is present. See `Openings.open` for when it must be written."""
-        opened, _ = await self._openings.open(reader, room, held)
+        opened = await self._openings.open(reader, room, held)
+        self._metrics.resumes.labels("reset" if opened.reset else "page" if opened.more else "live").inc()
         if not opened.more and self.presence.enter(room, reader.id, reader.user):
             presence = {"room": room, "user": reader.user, "online": True}
             self.hint(room, "presence", presence, origin=reader.id)
         return opened, self.presence.present(room)
+
+    async def listen(self, reader: Reader, room: str) -> None:
+        """Bring a connection everything that happens in a room from now on."""
+        await self._openings.listen(reader, room)
 
     def close(self, reader: Reader, room: str) -> None:
         """End a connection's subscription of a room; nothing where it has none."""

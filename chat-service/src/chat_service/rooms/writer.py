@@ -23,6 +23,7 @@ from chat_service.model.ids import new_entry_id
 from chat_service.model.redaction import Redactions
 from chat_service.model.rooms import RoomState
 from chat_service.model.writes import Write
+from chat_service.observability.metrics import Metrics
 from chat_service.rooms.deciding import Decision, Known, Receipt, decide
 from chat_service.rooms.recent import Recent
 
@@ -110,6 +111,7 @@ class RoomWriter:
         node: str,
         clock_ms: Callable[[], int],
         limits: WriterLimits,
+        metrics: Metrics,
     ) -> None:
         self.state = state
         self.recent = Recent(after=state.head.seq)
@@ -118,6 +120,7 @@ class RoomWriter:
         self._node = node
         self._clock_ms = clock_ms
         self._limits = limits
+        self._metrics = metrics
         self._queue: deque[Waiting] = deque()
         self._taken = 0
         self._task: asyncio.Task[None] | None = None
@@ -255,7 +258,8 @@ class RoomWriter:
         entries = await self._followers.resolve(self.state, decision.entries)
         accepted = [batch[position] for position in decision.accepted]
         try:
-            stored = await self._log.append(self.state.room, self.state.head.seq + 1, entries)
+            with self._metrics.append_seconds.time():
+                stored = await self._log.append(self.state.room, self.state.head.seq + 1, entries)
         except ChatError:
             for waiting in accepted:
                 waiting.uncertain = True

@@ -1,0 +1,253 @@
+"""The composition root: settings in, a wired application out. The only file that knows every room."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+
+import structlog
+from aiohttp import web
+
+from chat_service.bus.local import LocalBus
+from chat_service.directory import sqlite_meta, sqlite_people, sqlite_rooms
+from chat_service.engine import Engine, EngineOptions, Limits, Refusal
+from chat_service.http.application import HttpDependencies, build
+from chat_service.http.client_address import TrustedProxies
+from chat_service.identity.limits import RateLimits, address_key
+from chat_service.identity.policy import Policy, Registration
+from chat_service.identity.service import Identity
+from chat_service.lifecycle import Lifecycle, Node, Timing
+from chat_service.log import sqlite as sqlite_log
+from chat_service.model.errors import ChatError
+from chat_service.observability.logging import configure_logging
+from chat_service.observability.metrics import Metrics
+from chat_service.realtime.events import ChatNamespace
+from chat_service.realtime.legacy import LegacyNamespace
+from chat_service.realtime.peer import SocketLimits
+from chat_service.realtime.server import SocketServer
+from chat_service.rooms.delivery import DeliveryLimits
+from chat_service.rooms.publishing import People
+from chat_service.rooms.service import Rooms, RoomsLimits, Station
+from chat_service.rooms.writer import WriterLimits
+from chat_service.settings import Settings
+from chat_service.storage.migrations import migrate as apply_migrations
+from chat_service.storage.sqlite import SqliteStore
+
+MIGRATIONS = (
+    *sqlite_meta.MIGRATIONS,
+    *sqlite_log.MIGRATIONS,
+    *sqlite_rooms.MIGRATIONS,
+    *sqlite_people.MIGRATIONS,
+)
+DATABASE = "chat.db"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Heart:
+    """A store and what is built on it: enough for commands that do not serve."""
+
+    store: SqliteStore
+    meta: sqlite_meta.SqliteStoreMeta
+    identity: Identity
+    rooms: Rooms
+
+
+async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -> Heart:
+    """Open the store, bring it up to date, and wire identity and rooms on it.
+
+    `exclusive` for the one process that serves. Raises RuntimeError where another one does, ChatError
+    `unavailable` where the store cannot be opened.
+    """
+    store = SqliteStore(settings.data_dir / DATABASE)
+    await store.open(exclusive=exclusive)
+    applied = await apply_migrations(store, MIGRATIONS)
+    if applied:
+        log.info("store.migrated", applied=applied)
+    meta = sqlite_meta.SqliteStoreMeta(store)
+    policy = Policy(
+        registration=Registration(settings.registration),
+        guests=settings.guests,
+        access_token_ttl_s=settings.access_token_ttl_s,
+        refresh_token_ttl_s=settings.refresh_token_ttl_s,
+        signin_attempts=settings.signin_attempts,
+        register_attempts=settings.register_attempts,
+    )
+    keys = None if settings.token_keys is None else settings.token_keys.current
+    identity = await Identity.open(sqlite_people.SqlitePeopleDirectory(store), meta, policy, keys)
+    rooms = Rooms(
+        sqlite_log.SqliteRoomLog(store),
+        sqlite_rooms.SqliteRoomDirectory(store),
+        LocalBus(),
+        _people(identity),
+        station=Station(
+            node=settings.node_id,
+            incarnation=await meta.incarnation(),
+            digest_secret=await meta.secret("digest", partial(secrets.token_bytes, 32)),
+            clock_ms=lambda: time.time_ns() // 1_000_000,
+        ),
+        limits=_rooms_limits(settings),
+        metrics=metrics,
+    )
+    return Heart(store, meta, identity, rooms)
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until it is told to stop.
+
+    Raises RuntimeError or OSError where it cannot start: the data folder is in use, or a port is.
+    """
+    configure_logging(settings.log_level, settings.log_format, settings.node_id)
+    metrics = Metrics()
+    lifecycle = Lifecycle(
+        Timing(settings.drain_notice_s, settings.drain_close_s, settings.stop_timeout_s), metrics
+    )
+    heart = await open_heart(settings, metrics, exclusive=True)
+    node = wire(settings, metrics, heart, lifecycle)
+    await lifecycle.run(node)
+
+
+def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycle) -> Node:
+    """Build everything that serves on top of the heart."""
+    limits = RateLimits(
+        {
+            "send_per_user": settings.rate_send_per_user,
+            "send_per_room": settings.rate_send_per_room,
+            "events_per_address": settings.rate_events_per_address,
+            "rest_per_address": settings.rate_rest_per_address,
+            "connect_per_address": settings.rate_connect_per_address,
+        },
+        refused=lambda limit: metrics.rate_limited.labels(limit).inc(),
+    )
+    proxies = TrustedProxies(settings.trusted_proxies)
+    admission = Admission(settings, limits, proxies, lifecycle, metrics)
+    sockets = SocketServer(
+        options=EngineOptions(
+            limits=_engine_limits(settings),
+            # Tokens come in CONNECT's payload and never from a cookie: a page of any origin gains nothing.
+            origins=("*",) if settings.legacy_protocol else settings.cors_origins,
+            admit=admission.refusal,
+            client_address=proxies.client_address,
+        ),
+        limits=SocketLimits(max_in_flight=settings.max_inflight_events),
+    )
+    admission.engine = sockets.engine
+    chat = ChatNamespace(
+        heart.rooms,
+        heart.identity.sessions,
+        limits,
+        max_message_chars=settings.max_message_chars,
+        max_connections_per_user=settings.max_connections_per_user,
+    )
+    chat.watch(heart.identity.revocations)
+    sockets.register("/chat", chat)
+    if settings.legacy_protocol:
+        legacy = LegacyNamespace(heart.rooms, limits, max_message_chars=settings.max_message_chars)
+        sockets.register("/", legacy)
+    application = build(
+        HttpDependencies(
+            settings=settings,
+            identity=heart.identity,
+            rooms=heart.rooms,
+            limits=limits,
+            proxies=proxies,
+            health=lifecycle,
+            version=version("chat-service"),
+        )
+    )
+    sockets.attach(application)
+    metrics.connections.set_function(partial(len, sockets.engine.sessions))
+    return Node(
+        store=heart.store,
+        identity=heart.identity,
+        rooms=heart.rooms,
+        sockets=sockets,
+        chat=chat,
+        application=application,
+        listen=(settings.host, settings.port),
+        metrics_listen=(settings.metrics_host, settings.metrics_port),
+    )
+
+
+class Admission:
+    """Decides which new sockets are let in: none while closing, and within the limits of connections."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: RateLimits,
+        proxies: TrustedProxies,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+    ) -> None:
+        self.engine: Engine | None = None
+        self._most = settings.max_connections
+        self._most_per_address = settings.max_connections_per_address
+        self._limits = limits
+        self._proxies = proxies
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+
+    def refusal(self, request: web.Request) -> Refusal | None:
+        """Why `request` may not open a session; None when it may."""
+        if self._lifecycle.closing:
+            return Refusal(503, 3, "This node is leaving: connect again, to another one", retry_after=1)
+        engine = self.engine
+        address = self._proxies.client_address(request)
+        if engine is not None and len(engine.sessions) >= self._most:
+            self._metrics.rate_limited.labels("max_connections").inc()
+            return Refusal(503, 3, "This node has as many connections as it may have", retry_after=5)
+        if engine is not None and engine.sessions_from(address) >= self._most_per_address:
+            self._metrics.rate_limited.labels("max_connections_per_address").inc()
+            return Refusal(429, 3, "Too many connections from your address", retry_after=10)
+        try:
+            self._limits.check("connect_per_address", address_key(address))
+        except ChatError as refusal:
+            return Refusal(429, 3, refusal.message, retry_after=(refusal.retry_after_ms or 1000) / 1000)
+        return None
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Bring the store up to date; returns the names of the migrations applied now."""
+    store = SqliteStore(settings.data_dir / DATABASE)
+    await store.open(exclusive=False)
+    try:
+        return await apply_migrations(store, MIGRATIONS)
+    finally:
+        await store.close()
+
+
+def _people(identity: Identity) -> People:
+    async def names(ids: object) -> dict[str, str]:
+        profiles = await identity.profiles.by_ids(ids)  # type: ignore[arg-type]
+        return {user: profile.name for user, profile in profiles.items() if profile.active}
+
+    return People(ids=identity.profiles.ids_by_handles, names=names)
+
+
+def _rooms_limits(settings: Settings) -> RoomsLimits:
+    return RoomsLimits(
+        writer=WriterLimits(settings.writer_queue_max_entries, settings.send_timeout_s),
+        delivery=DeliveryLimits(
+            ring_entries=settings.ring_entries,
+            page_entries=settings.page_entries,
+            resume_max_entries=settings.resume_max_entries,
+        ),
+    )
+
+
+def _engine_limits(settings: Settings) -> Limits:
+    return Limits(
+        ping_interval=settings.ping_interval_ms / 1000,
+        ping_timeout=settings.ping_timeout_ms / 1000,
+        max_payload=settings.max_frame_bytes,
+        high_water=settings.send_buffer_high_bytes,
+        low_water=settings.send_buffer_low_bytes,
+        hard_limit=settings.send_buffer_max_bytes,
+        slow_reader_timeout=settings.slow_reader_timeout_s,
+        connect_timeout=settings.connect_timeout_s,
+    )
