@@ -127,6 +127,8 @@ def _join(state: RoomState, write: Write, referred: Entry | None) -> None:
     _need(state, write, Action.ADD_MEMBER, "Only members may add people to this room.")
     if not may_grant(state.role_of(write.sender), role) and role not in {Role.MEMBER, Role.GUEST}:
         raise forbidden(f"You cannot make somebody {role} here.")
+    if user[:1] == USER_GUEST and not state.guests:
+        raise forbidden("This room is not open to guests.")
     if user[:1] == USER_GUEST and role is not Role.GUEST:
         raise forbidden("A guest can only be a guest of a room.")
 

@@ -62,7 +62,7 @@ class Delivery:
         self._epoch_of = epoch_of
         self._rooms: ActiveRooms | None = None
         self._hubs: dict[str, RoomHub] = {}
-        self._starting: dict[str, asyncio.Task[RoomHub]] = {}
+        self._starting: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def serve(self, rooms: ActiveRooms) -> None:
@@ -78,18 +78,28 @@ class Delivery:
         return self._hubs.get(room)
 
     async def open_hub(self, room: str) -> RoomHub:
-        """The room's hub, started: subscribed to the bus first, and only then set behind the log's end."""
-        hub = self._hubs.get(room)
-        if hub is not None:
-            return hub
-        starting = self._starting.get(room)
-        if starting is None:
-            starting = asyncio.get_running_loop().create_task(self._start(room), name=f"open {room}")
-            self._starting[room] = starting
-            starting.add_done_callback(lambda _: self._starting.pop(room, None))
-        return await asyncio.shield(starting)
+        """The room's hub, started: subscribed to the bus first, and only then set behind the log's end.
 
-    async def _start(self, room: str) -> RoomHub:
+        The caller attaches to it before its next await: a hub without subscriptions does not last.
+        """
+        while True:
+            hub = self._hubs.get(room)
+            if hub is not None and hub.head is not None:
+                return hub
+            starting = self._starting.get(room)
+            if starting is None:
+                starting = asyncio.get_running_loop().create_task(self._start(room), name=f"open {room}")
+                self._starting[room] = starting
+                starting.add_done_callback(lambda done: self._started(room, done))
+            # Looked up again afterwards: somebody else who waited may have opened and closed it meanwhile.
+            await asyncio.shield(starting)
+
+    def _started(self, room: str, done: asyncio.Task[None]) -> None:
+        self._starting.pop(room, None)
+        if not done.cancelled():
+            done.exception()  # seen here, should nobody be waiting for it any more
+
+    async def _start(self, room: str) -> None:
         hub = RoomHub(
             room,
             read=self._read,
@@ -105,8 +115,8 @@ class Delivery:
             hub.start(await self._log.head(room))
         except BaseException:
             del self._hubs[room]
+            self._own(self._bus.unsubscribe(room), f"unsubscribe {room}")
             raise
-        return hub
 
     def close(self, hub: RoomHub, subscription: Subscription) -> None:
         """End a subscription; the hub goes with its last one."""
@@ -187,6 +197,8 @@ class Delivery:
             for subscription in list(hub.subscriptions.values()):
                 if subscription.phase is Phase.PAUSED and now - subscription.opened_at > PAUSED_MOST_S:
                     self.close(hub, subscription)
+            if hub.room not in self._starting:
+                self._close_if_empty(hub)  # whoever had it started may have gone before attaching
 
     async def _read(self, room: str, after: int) -> Sequence[Item]:
         writer = await self._active().load(room)
