@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import structlog
 
-from chat_service.bus import Appended, Bus, Hint, Message, RoomChanged, RoomFrame
+from chat_service.bus import Appended, Bus, Hint, Message, RoomFrame
 from chat_service.directory.rooms import RoomDirectory, RoomRow
 from chat_service.log import RoomLog
 from chat_service.model import ids
@@ -21,10 +20,11 @@ from chat_service.model.rooms import HistoryAccess, RoomKind, RoomState, Visibil
 from chat_service.model.writes import Write, digest_of
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
-from chat_service.rooms.audience import Audience, tell
+from chat_service.rooms.audience import Audience
 from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.delivery import Delivery, DeliveryLimits
 from chat_service.rooms.hub import Subscription
+from chat_service.rooms.lists import RoomLists
 from chat_service.rooms.opening import Held, Opened, Openings
 from chat_service.rooms.presence import Presence
 from chat_service.rooms.publishing import People, Publisher
@@ -34,8 +34,6 @@ from chat_service.rooms.redacting import Redactor
 from chat_service.rooms.unread import UnreadReports
 from chat_service.rooms.views import EntriesPage, MembersPage, MemberView, RoomSummary, RoomView, view
 from chat_service.rooms.writer import RoomWriter, WriterLimits
-
-log = structlog.get_logger()
 
 
 @dataclass(slots=True, frozen=True)
@@ -104,6 +102,7 @@ class Rooms:
         self.delivery.left = self._left
         self._openings = Openings(self.active, self.delivery, self._reader, self.publisher)
         self.audience = Audience(self.delivery)
+        self._lists = RoomLists(directory, self.active, self.audience)
         self.presence: Presence[str] = Presence()
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.writer_queue_entries.set_function(self.active.waiting)
@@ -342,10 +341,7 @@ class Rooms:
         await self.active.refresh()
         self.redactor.look_again()
         await self.delivery.check_tails()
-        for user in self.audience.people():
-            rows = await self._directory.rooms_of(user)
-            for room in self.audience.set_rooms(user, {row.room for row in rows}):
-                await self._tell_lists(RoomChanged(room, (user,)))
+        await self._lists.look_again()
 
     # -- live -----------------------------------------------------------------------------------------
 
@@ -407,27 +403,7 @@ class Rooms:
         elif isinstance(message, Appended):
             self.audience.report(message)
         else:
-            self._own(self._tell_lists(message))
-
-    async def _tell_lists(self, change: RoomChanged) -> None:
-        users = set(change.users)
-        if change.everyone:
-            users.update(self.audience.members_here(change.room))
-        users = {user for user in users if self.audience.connected(user)}
-        if not users:
-            return
-        try:
-            writer = await self.active.load(change.room)
-        except ChatError as problem:
-            log.warning("rooms.change_not_told", room=change.room, error=problem.message)
-            return
-        for user in users:
-            member = user in writer.state.members
-            self.audience.set_member(change.room, user, member=member)
-            shown = view(writer.state, user) if writer.state.permits(user, Action.READ) else None
-            wire = msgspec.json.encode({"room": change.room, "member": member, "view": shown})
-            for reader in self.audience.connected(user):
-                tell(reader, "rooms", wire)
+            self._own(self._lists.tell(message))
 
     def _own(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
