@@ -30,7 +30,8 @@ from chat_service.realtime.peer import SocketLimits
 from chat_service.realtime.server import SocketServer
 from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.publishing import People
-from chat_service.rooms.service import Rooms, RoomsLimits, Station
+from chat_service.rooms.service import Rooms
+from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.writer import WriterLimits
 from chat_service.settings import Settings
 from chat_service.storage.migrations import migrate as apply_migrations

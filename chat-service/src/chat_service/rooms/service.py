@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -22,7 +21,7 @@ from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
 from chat_service.rooms.audience import Audience
 from chat_service.rooms.deciding import Receipt
-from chat_service.rooms.delivery import Delivery, DeliveryLimits
+from chat_service.rooms.delivery import Delivery
 from chat_service.rooms.hub import Subscription
 from chat_service.rooms.lists import RoomLists
 from chat_service.rooms.opening import Held, Opened, Openings
@@ -31,27 +30,10 @@ from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.readers import Reader
 from chat_service.rooms.reading import History, LogReader, item
 from chat_service.rooms.redacting import Redactor
+from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.unread import UnreadReports
 from chat_service.rooms.views import EntriesPage, MembersPage, MemberView, RoomSummary, RoomView, view
-from chat_service.rooms.writer import RoomWriter, WriterLimits
-
-
-@dataclass(slots=True, frozen=True)
-class RoomsLimits:
-    """The limits of writers and of delivery."""
-
-    writer: WriterLimits = field(default_factory=WriterLimits)
-    delivery: DeliveryLimits = field(default_factory=DeliveryLimits)
-
-
-@dataclass(slots=True, frozen=True)
-class Station:
-    """A node's place in its world: its name, the store's incarnation, the key of request digests, its clock."""
-
-    node: str
-    incarnation: str
-    digest_secret: bytes
-    clock_ms: Callable[[], int]
+from chat_service.rooms.writer import RoomWriter
 
 
 class Rooms:

@@ -1,0 +1,27 @@
+"""A node's station: its place in its world, and the limits it keeps to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chat_service.rooms.delivery import DeliveryLimits
+from chat_service.rooms.writer import WriterLimits
+
+
+@dataclass(slots=True, frozen=True)
+class RoomsLimits:
+    """The limits of writers and of delivery."""
+
+    writer: WriterLimits = field(default_factory=WriterLimits)
+    delivery: DeliveryLimits = field(default_factory=DeliveryLimits)
+
+
+@dataclass(slots=True, frozen=True)
+class Station:
+    """A node's place in its world: its name, the store's incarnation, the key of request digests, its clock."""
+
+    node: str
+    incarnation: str
+    digest_secret: bytes
+    clock_ms: Callable[[], int]
