@@ -1,0 +1,54 @@
+# The manual of this repository: `make` lists what it can do.
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+export PYTHON
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Start the service on http://localhost:8000, its data in ./data
+	@scripts/environment run
+	@scripts/run
+
+.PHONY: dev
+dev: environment ## The same with demo data, reloading on change
+	@scripts/dev
+
+.PHONY: test
+test: lint node ## Check everything: lint, types, every test, coverage (TESTS=path: those only)
+	@scripts/test $(TESTS)
+
+.PHONY: lint
+lint: environment typecheck ## Check style and types
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+
+.PHONY: typecheck
+typecheck: environment ## Check types
+	@.venv/bin/mypy
+
+.PHONY: format
+format: environment ## Put the source in form
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+.PHONY: docs
+docs: environment ## Write the pages that are made from the source
+	@env -i .venv/bin/chat-service config --markdown >docs/settings.md
+
+.PHONY: lock
+lock: environment ## Compile the locks from pyproject.toml (ARGS=--upgrade for the newest)
+	@scripts/lock $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was installed and built; ./data stays
+	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
+	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
+
+.PHONY: environment node
+environment:
+	@scripts/environment dev
+node: environment
+	@scripts/node
