@@ -19,7 +19,7 @@ from chat_service.http.client_address import TrustedProxies
 from chat_service.identity.limits import RateLimits, address_key
 from chat_service.identity.policy import Policy, Registration
 from chat_service.identity.service import Identity
-from chat_service.lifecycle import Lifecycle, Node, Timing
+from chat_service.lifecycle import Lifecycle, Node, StartError, Timing
 from chat_service.log import sqlite as sqlite_log
 from chat_service.model.errors import ChatError
 from chat_service.observability.logging import configure_logging
@@ -98,16 +98,16 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
 
 
 async def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop.
-
-    Raises RuntimeError or OSError where it cannot start: the data folder is in use, or a port is.
-    """
+    """Run the service until it is told to stop. Raises StartError where it cannot even begin."""
     configure_logging(settings.log_level, settings.log_format, settings.node_id)
     metrics = Metrics()
     lifecycle = Lifecycle(
         Timing(settings.drain_notice_s, settings.drain_close_s, settings.stop_timeout_s), metrics
     )
-    heart = await open_heart(settings, metrics, exclusive=True)
+    try:
+        heart = await open_heart(settings, metrics, exclusive=True)
+    except (ChatError, RuntimeError, OSError, ValueError) as problem:
+        raise StartError(str(problem)) from problem
     node = wire(settings, metrics, heart, lifecycle)
     await lifecycle.run(node)
 

@@ -57,6 +57,10 @@ class Node:
     metrics_listen: tuple[str, int]
 
 
+class StartError(Exception):
+    """The service cannot start: the data folder or a port is in use, or the store cannot be reached."""
+
+
 class Lifecycle:
     """Runs one node from its start to its end. Implements `http.health.Health`."""
 
@@ -95,11 +99,14 @@ class Lifecycle:
         self._leave.set()
 
     async def run(self, node: Node) -> None:
-        """Start, serve until told to leave, drain, stop. Raises OSError where a port is taken."""
+        """Start, serve until told to leave, drain, stop. Raises StartError."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.leave)
         loop.add_signal_handler(signal.SIGINT, self.leave_now)
-        stop = await self.start(node)
+        try:
+            stop = await self.start(node)
+        except (ChatError, OSError) as problem:
+            raise StartError(str(problem)) from problem
         await self._leave.wait()
         began = loop.time()
         try:
