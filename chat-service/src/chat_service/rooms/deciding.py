@@ -35,7 +35,7 @@ class Decision:
 
     `entries` are to be inserted, in order, for the writes at `accepted`. `answers` need no insert. `unsure`
     are keys to look up in the log before this can be decided at all (then everything else is to be
-    ignored). Writes from position `cut` on wait for the next batch.
+    ignored). Writes that are in neither wait for the next batch.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -43,7 +43,12 @@ class Decision:
     answers: list[tuple[int, Receipt | ChatError]] = field(default_factory=list)
     repeated: list[Entry] = field(default_factory=list)
     unsure: set[tuple[str, str]] = field(default_factory=set)
-    cut: int = 0
+
+    @property
+    def refuses(self) -> bool:
+        """Whether something is refused because of what the room is like, rather than for its key."""
+        problems = (answer for _, answer in self.answers if isinstance(answer, ChatError))
+        return any(problem.code is not Code.KEY_REUSED for problem in problems)
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,7 +82,6 @@ def decide(
             break
         stored = recent.with_key(*key) or known.keys.get(key)
         if stored is not None:
-            decision.cut = position + 1
             _repeat(decision, position, write, stored)
             if isinstance(decision.answers[-1][1], ChatError):
                 break
@@ -88,11 +92,9 @@ def decide(
             decision.unsure.add(key)
         if refusal is not None:
             decision.answers.append((position, refusal))
-            decision.cut = position + 1
             break
         decision.entries.append(make_entry(write, state.head.seq + 1 + len(decision.entries)))
         decision.accepted.append(position)
-        decision.cut = position + 1
         keys_here.add(key)
         if write.kind not in _TOGETHER:
             break

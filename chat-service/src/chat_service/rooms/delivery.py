@@ -77,6 +77,11 @@ class Delivery:
         """The room's hub, where it is open."""
         return self._hubs.get(room)
 
+    def has_open(self, reader: Reader, room: str) -> bool:
+        """Whether the connection has a subscription of the room, live or not."""
+        hub = self._hubs.get(room)
+        return hub is not None and reader.id in hub.subscriptions
+
     async def open_hub(self, room: str) -> RoomHub:
         """The room's hub, started: subscribed to the bus first, and only then set behind the log's end.
 

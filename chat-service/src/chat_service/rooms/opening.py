@@ -119,7 +119,9 @@ class Openings:
         return self._finish(hub, subscription, writer, items, (after, after_id))
 
     async def _reset(self, hub: RoomHub, subscription: Subscription, writer: RoomWriter, first: int) -> Opened:
-        page = await self._reader.history(writer.state, first, None, self._delivery.limits.page_entries // 4)
+        page = await self._reader.history(
+            writer.state, first, None, max(1, self._delivery.limits.page_entries // 4)
+        )
         subscription.cursor = page.as_of
         await self._meet(hub, writer, page.as_of)
         items = await self._page(hub, writer, page.as_of) if hub.after(page.as_of) is None else []

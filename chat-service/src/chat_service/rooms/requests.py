@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+import msgspec.inspect
 from msgspec import UNSET, Meta, UnsetType
 
 from chat_service.model.errors import ChatError, Code
@@ -185,7 +186,7 @@ def parse(raw: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(raw, kind)
     except (ValueError, RecursionError) as problem:
-        raise refusal(problem) from problem
+        raise refusal(problem, kind) from problem
 
 
 def parse_json(raw: bytes, kind: type[T]) -> T:
@@ -193,7 +194,7 @@ def parse_json(raw: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (ValueError, RecursionError) as problem:
-        raise refusal(problem) from problem
+        raise refusal(problem, kind) from problem
 
 
 def check_length(text: str, limit: int) -> None:
@@ -210,8 +211,8 @@ _PATTERN = re.compile(r"Expected `str` matching regex (?P<quoted>'.*'|\".*\")", 
 _PHRASES = {repr(pattern): words for pattern, words in _WORDS.items()}
 
 
-def refusal(problem: Exception) -> RequestError:
-    """Say what msgspec found wrong in words for the one who sent it."""
+def refusal(problem: Exception, kind: Any) -> RequestError:
+    """Say what msgspec found wrong with a `kind` in words for the one who sent it."""
     if isinstance(problem, RecursionError):
         return RequestError("The body is nested too deeply.")
     if not isinstance(problem, msgspec.ValidationError):
@@ -220,19 +221,31 @@ def refusal(problem: Exception) -> RequestError:
     what, path = (found["what"], found["path"] or "") if found else (str(problem), "")
     named = _FIELD.fullmatch(what)
     if named:
-        field = f"{path}.{named['name']}" if path else named["name"]
-        wrong = "is required" if named["how"].startswith("missing") else "is not a field of this request"
-        return RequestError(f"{_shown(field)}: {wrong}.", _shown(field))
+        field = _shown(f"{path}.{named['name']}" if path else named["name"])
+        missing = named["how"].startswith("missing")
+        return RequestError(f"{field}: is {'required' if missing else 'not a field of this request'}.", field)
     pattern = _PATTERN.fullmatch(what)
     if pattern:
         what = "Expected " + _PHRASES.get(pattern["quoted"], "another form")
-    return RequestError(f"{path}: {_lowered(what)}." if path else f"{what}.", path)
+    elif what.startswith("Invalid enum value"):  # what came is in there too, and may be anything
+        what = "Expected one of " + ", ".join(_choices(kind, path))
+    what = what.replace("`", "")
+    return RequestError(f"{path}: {what[:1].lower()}{what[1:]}." if path else f"{what}.", path)
+
+
+def _choices(kind: Any, path: str) -> list[str]:
+    """The values of the enum at `path` in `kind`."""
+    at = msgspec.inspect.type_info(kind)
+    for name in path.split("."):
+        if isinstance(at, msgspec.inspect.StructType):
+            at = next(field.type for field in at.fields if field.encode_name == name)
+        if isinstance(at, msgspec.inspect.UnionType):
+            at = next(one for one in at.types if not isinstance(one, msgspec.inspect.NoneType))
+    if isinstance(at, msgspec.inspect.EnumType):
+        return [str(value) for value in at.cls]
+    return [str(value) for value in at.values] if isinstance(at, msgspec.inspect.LiteralType) else []
 
 
 def _shown(field: str) -> str:
     """A field's path short enough for an answer and a log line: the sender chose its name."""
     return field if len(field) <= 80 else field[:79] + "…"
-
-
-def _lowered(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:].replace("`", "")

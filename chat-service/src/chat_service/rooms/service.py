@@ -328,9 +328,13 @@ class Rooms:
     # -- live -----------------------------------------------------------------------------------------
 
     async def connect(self, reader: Reader) -> None:
-        """Bring a connection into the audience: from now on it hears of its rooms."""
-        rows = await self._directory.rooms_of(reader.user)
-        self.audience.enter(reader, [row.room for row in rows])
+        """Bring a connection into the audience: it hears of its rooms. `disconnect` it also where this raises."""
+        # Entered before its rooms are read: a change between the two finds it, and is newer than the rows.
+        self.audience.enter(reader, ())
+        for row in await self._directory.rooms_of(reader.user):
+            writer = self.active.get(row.room)
+            member = writer is None or reader.user in writer.state.members
+            self.audience.set_member(row.room, reader.user, member=member)
 
     def disconnect(self, reader: Reader, rooms: Collection[str]) -> None:
         """Take a connection that has `rooms` open out again."""
@@ -354,9 +358,8 @@ class Rooms:
     def close(self, reader: Reader, room: str) -> None:
         """End a connection's subscription of a room; nothing where it has none."""
         hub = self.delivery.hub(room)
-        subscription = hub.subscriptions.get(reader.id) if hub is not None else None
-        if hub is not None and subscription is not None:
-            self.delivery.close(hub, subscription)
+        if hub is not None and reader.id in hub.subscriptions:
+            self.delivery.close(hub, hub.subscriptions[reader.id])
 
     def hint(self, room: str, event: str, payload: dict[str, Any], *, origin: str = "") -> None:
         """Tell everyone who has the room open something that may be lost."""
@@ -365,8 +368,7 @@ class Rooms:
     def typing(self, reader: Reader, room: str, *, on: bool) -> None:
         """Say that somebody types. Raises `not_found` unless the connection has the room open and may write."""
         writer = self.active.get(room)
-        hub = self.delivery.hub(room)
-        if writer is None or hub is None or reader.id not in hub.subscriptions:
+        if writer is None or not self.delivery.has_open(reader, room):
             raise not_found("Open the room first.")
         if not writer.state.permits(reader.user, Action.SEND):
             raise forbidden("Only members of this room may write in it. Join it first.")

@@ -3,7 +3,7 @@
 One batch is on its way at a time. A batch is checked against everything up to the last known entry and
 inserted right behind it; an insert that does not go through whole means that another node wrote first (or
 that a key is stored already): what is new is read, and every waiting write is decided again. Winning the next
-seq is the proof that nothing was overlooked.
+seq is the proof that nothing was overlooked. tests/model explores these rules exhaustively.
 """
 
 from __future__ import annotations
@@ -76,14 +76,18 @@ class Waiting:
     origin: object
     answer: asyncio.Future[Receipt]
     deadline: float
-    uncertain: bool = False
-    """Whether an insert of it went out with an unknown outcome: from then on it is not refused for good."""
+    tried: bool = False
+    """Whether an insert of it went out: from then on nothing but the log can say that it is not stored."""
 
     @classmethod
     def now(cls, write: Write, origin: object, limits: WriterLimits) -> Waiting:
         """A write that begins to wait."""
         loop = asyncio.get_running_loop()
         return cls(write, origin, loop.create_future(), loop.time() + limits.timeout_s)
+
+    def fail(self, problem: ChatError) -> None:
+        """Refuse it for a reason that is not in the log: a tried write may yet be stored, and is told so."""
+        self.resolve(_unknown() if self.tried else problem)
 
     def resolve(self, result: Receipt | ChatError) -> None:
         """Give the answer, unless who waited has gone."""
@@ -126,6 +130,7 @@ class RoomWriter:
         self._task: asyncio.Task[None] | None = None
         self._moving = asyncio.Lock()
         self._pause_s = 0.0
+        self._look_up_keys = not room_log.refuses_repeated_keys
 
     @property
     def waiting(self) -> int:
@@ -168,21 +173,23 @@ class RoomWriter:
 
     async def _round(self) -> None:
         batch = self._take()
+        problem = ChatError(Code.OVERLOADED, "Too much is written to this room at once. Try again.")
         try:
             async with self._moving:
-                left = await self._write(batch)
+                await self._write(batch)
             self._pause_s = 0.0
-        except ChatError as problem:
-            left = self._expire(batch, problem)
+        except ChatError as unreachable:
+            problem = unreachable
             self._pause_s = min(max(self._pause_s * 2, RETRY_FIRST_S), RETRY_MOST_S)
         except Exception:  # a defect of ours: whoever waits is told, and the room goes on
             log.exception("writer.failed", room=self.state.room)
-            left = []
-            for waiting in batch:
-                waiting.resolve(ChatError(Code.INTERNAL, "Writing failed. Repeat it with the same key."))
+            for position, waiting in enumerate(batch):
+                waiting.fail(ChatError(Code.INTERNAL, "Writing failed. Repeat it with the same key."))
+                self._take_along(waiting, batch[position + 1 :])
         finally:
             self._taken = 0
-        self._queue.extendleft(reversed(left))
+        self._expire(batch, problem)
+        self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.answer.done())
         if self._pause_s:
             await asyncio.sleep(self._pause_s)
 
@@ -195,12 +202,13 @@ class RoomWriter:
         self._taken = len(batch)
         return batch
 
-    async def _write(self, batch: list[Waiting]) -> list[Waiting]:
-        """Decide over `batch` and insert what is accepted; return what has to be tried again, in order."""
+    async def _write(self, batch: list[Waiting]) -> None:
+        """Decide over `batch` and insert what is accepted; what has no answer then is to be tried again."""
         decision = await self._decide(batch)
         for position, answer in decision.answers:
             if isinstance(answer, ChatError):
-                self._refuse(batch[position], answer, batch[position + 1 :])
+                batch[position].resolve(answer)
+                self._take_along(batch[position], batch[position + 1 :])
         if decision.repeated:
             self._followers.publish(self.state, decision.repeated)
             await self._followers.stored(self.state, decision.repeated)
@@ -208,26 +216,31 @@ class RoomWriter:
             if isinstance(answer, Receipt):
                 batch[position].resolve(answer)
         if decision.entries:
-            await self._append(decision, batch)
-        return [waiting for waiting in batch if not waiting.answer.done()]
+            await self._append(decision.entries, [batch[position] for position in decision.accepted])
 
     async def _decide(self, batch: Sequence[Waiting]) -> Decision:
+        """Look up what is needed and decide; a refusal is only believed after reading the log's end.
+
+        Without that, an insert of the same write that is still on its way could land behind an entry that
+        allows it and that this node has not heard of.
+        """
         writes = [waiting.write for waiting in batch]
-        referred = await self._referred(writes)
         keys: dict[tuple[str, str], Entry | None] = {}
+        read = False
         while True:
+            known = Known(keys, await self._referred(writes))
             decision = decide(
-                self.state,
-                self.recent,
-                writes,
-                Known(keys, referred),
-                self._entry,
-                look_up_every_key=not self._log.refuses_repeated_keys,
+                self.state, self.recent, writes, known, self._entry, look_up_every_key=self._look_up_keys
             )
-            if not decision.unsure:
+            if decision.unsure:
+                keys.update(dict.fromkeys(decision.unsure))
+                keys.update(await self._log.by_keys(self.state.room, decision.unsure))
+            elif decision.refuses and not read:
+                read = True
+                if await self._catch_up():
+                    keys.clear()
+            else:
                 return decision
-            keys.update(dict.fromkeys(decision.unsure))
-            keys.update(await self._log.by_keys(self.state.room, decision.unsure))
 
     async def _referred(self, writes: Sequence[Write]) -> dict[int, Entry]:
         wanted = {seq for write in writes if (seq := write.refers_to()) is not None and seq <= self.recent.after}
@@ -254,21 +267,25 @@ class RoomWriter:
             own_key=write.own_key,
         )
 
-    async def _append(self, decision: Decision, batch: Sequence[Waiting]) -> None:
-        entries = await self._followers.resolve(self.state, decision.entries)
-        accepted = [batch[position] for position in decision.accepted]
+    async def _append(self, decided: Sequence[Entry], accepted: Sequence[Waiting]) -> None:
+        entries = await self._followers.resolve(self.state, decided)
+        looked_up, self._look_up_keys = self._look_up_keys, not self._log.refuses_repeated_keys
+        for waiting in accepted:
+            waiting.tried = True
         try:
             with self._metrics.append_seconds.time():
                 stored = await self._log.append(self.state.room, self.state.head.seq + 1, entries)
         except ChatError:
-            for waiting in accepted:
-                waiting.uncertain = True
             await self._catch_up()
             raise
         if stored:
             await self._settle(entries[:stored], accepted)
-        if stored < len(entries) and not await self._catch_up():
-            await self._answer_stored_keys(accepted[stored:])
+        if stored == len(entries):
+            return
+        # Another node wrote first, or a key is stored beyond memory: the next decision looks for both.
+        self._look_up_keys = True
+        if not await self._catch_up() and looked_up and not stored:
+            raise unavailable("The store refused an insert and shows no reason yet. Try again.")
 
     async def _settle(self, entries: Sequence[Entry], accepted: Sequence[Waiting]) -> None:
         self._advance(entries)
@@ -277,39 +294,19 @@ class RoomWriter:
         for entry, waiting in zip(entries, accepted, strict=False):
             waiting.resolve(Receipt(entry.seq, entry.id, entry.ts))
 
-    async def _answer_stored_keys(self, refused: Sequence[Waiting]) -> None:
-        """Nothing new, yet an insert was refused: the first key of `refused` is stored beyond memory."""
-        first = refused[0].write
-        key = (first.sender, first.key)
-        stored = (await self._log.by_keys(self.state.room, [key])).get(key)
-        if stored is None:
-            raise unavailable("The store refused an insert and shows no reason yet. Try again.")
-        known = Known({key: stored}, {})
-        decision = decide(self.state, self.recent, [first], known, self._entry, look_up_every_key=False)
-        answer = decision.answers[0][1]
-        if isinstance(answer, ChatError):
-            self._refuse(refused[0], answer, refused[1:])
-            return
-        self._followers.publish(self.state, [stored])
-        await self._followers.stored(self.state, [stored])
-        refused[0].resolve(answer)
-
-    def _refuse(self, refused: Waiting, problem: ChatError, later: Sequence[Waiting]) -> None:
-        """Refuse one, and with it what waits of the same origin: it was sent to stand behind this one."""
-        if refused.uncertain and problem.code is not Code.KEY_REUSED:
-            problem = unavailable("It is not known yet whether this was stored. Repeat it with the same key.")
-        refused.resolve(problem)
-        followed = ChatError(Code.ABORTED, "An earlier write of this connection failed. Send this one again.")
+    def _take_along(self, failed: Waiting, later: Sequence[Waiting]) -> None:
+        """Fail what waits of the same origin: it was sent to stand behind the one that failed."""
+        problem = ChatError(Code.ABORTED, "An earlier write of this connection failed. Send this one again.")
         for waiting in (*later, *self._queue):
-            if waiting.origin is refused.origin:
-                waiting.resolve(followed)
+            if waiting.origin is failed.origin:
+                waiting.fail(problem)
 
-    def _expire(self, batch: Sequence[Waiting], problem: ChatError) -> list[Waiting]:
+    def _expire(self, batch: Sequence[Waiting], problem: ChatError) -> None:
         now = asyncio.get_running_loop().time()
         for position, waiting in enumerate(batch):
             if waiting.deadline <= now and not waiting.answer.done():
-                self._refuse(waiting, problem, batch[position + 1 :])
-        return [waiting for waiting in batch if not waiting.answer.done()]
+                waiting.fail(problem)
+                self._take_along(waiting, batch[position + 1 :])
 
     async def _catch_up(self) -> bool:
         """Read what other nodes appended; return whether there was anything."""
@@ -325,3 +322,7 @@ class RoomWriter:
         for entry in entries:
             self.state.apply(entry)
         self.recent.add(entries)
+
+
+def _unknown() -> ChatError:
+    return unavailable("It is not known yet whether this was stored. Repeat it with the same key.")

@@ -1,0 +1,1 @@
+"""An exhaustive model of two writers appending to one room's log."""

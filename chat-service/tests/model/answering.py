@@ -1,0 +1,94 @@
+"""Answering a send: to its client, or to the node that handed it over; and what a failure takes with it."""
+
+from .flaws import Flaw, Rules
+from .room_state import Answer, Entry, Reply, State, put_answer, with_writer
+from .verdicts import takes_followers
+
+
+def settle(rules: Rules, state: State, node: int, send: int, answer: Answer) -> State:
+    """Answer a send; one that failed takes the later waiting ones of its connection with it."""
+    answer = _as_allowed(rules, state, node, send, answer)
+    followers = _followers(rules, state, node, send) if _is_failure(answer) else ()
+    state = _tell(rules, state, node, send, answer)
+    for follower in followers:
+        outcome = _follower_answer(rules, state, node, follower, answer)
+        state = _tell(rules, state, node, follower, outcome)
+    return state
+
+
+def settle_stored(rules: Rules, state: State, node: int, first: int, entries: tuple[Entry, ...]) -> State:
+    """Acknowledge entries that the store has confirmed from seq `first` on."""
+    for seq, entry in enumerate(entries, start=first):
+        state = settle(rules, state, node, entry.send, Answer("ack", seq, entry))
+    return state
+
+
+def _is_failure(answer: Answer) -> bool:
+    return answer.kind not in {"ack", "duplicate"}
+
+
+def _as_allowed(rules: Rules, state: State, node: int, send: int, answer: Answer) -> Answer:
+    # What becomes of a hand-over that was given up is not known here: its receiver may see a lifted ban.
+    doubtful = send in state.writers[node].doubtful and rules.flaw is not Flaw.DOUBTFUL_SEND_IS_REFUSED
+    return Answer("unknown") if doubtful and answer.kind in {"refused", "failed"} else answer
+
+
+def _followers(rules: Rules, state: State, node: int, send: int) -> tuple[int, ...]:
+    if not takes_followers(rules, node, send):
+        return ()
+    sends, writer = rules.scenario.sends, state.writers[node]
+    held = writer.handed_over + writer.waiting
+    return tuple(o for o in held if o > send and sends[o].connection == sends[send].connection)
+
+
+def _follower_answer(rules: Rules, state: State, node: int, follower: int, cause: Answer) -> Answer:
+    if follower in state.writers[node].tried and rules.flaw is not Flaw.TRIED_FOLLOWER_FAILS:
+        return Answer("unknown")
+    # A receiver that gives up proves nothing: the origin's own insert of the follower may be on its way.
+    foreign = rules.scenario.sends[follower].node != node
+    if foreign and cause.kind == "unknown" and rules.flaw is not Flaw.RECEIVER_FAILS_UNTRIED:
+        return Answer("unknown")
+    return Answer("failed")
+
+
+def _tell(rules: Rules, state: State, node: int, send: int, answer: Answer) -> State:
+    if rules.scenario.sends[send].node == node:
+        state = _tell_client(rules, state, node, send, answer)
+    else:
+        state = _tell_origin(state, send, answer)
+    return _forget(state, node, send)
+
+
+def _tell_client(rules: Rules, state: State, node: int, send: int, answer: Answer) -> State:
+    writer = state.writers[node]
+    if answer.kind == "unknown" and (send in writer.doubtful or send in writer.handed_over):
+        # No seq fences a hand-over off: its receiver may store it behind whatever is sent next.
+        state = _close_connection(rules, state, send)
+    return put_answer(state, send, answer)
+
+
+def _close_connection(rules: Rules, state: State, send: int) -> State:
+    if rules.flaw is Flaw.CONNECTION_GOES_ON_AFTER_UNKNOWN:
+        return state
+    return state._replace(closed=state.closed | {rules.scenario.sends[send].connection})
+
+
+def _tell_origin(state: State, send: int, answer: Answer) -> State:
+    if answer.kind == "unknown" or state.answers[send] is not None:
+        return state
+    return state._replace(replies=state.replies | {Reply(send, answer)})
+
+
+def _forget(state: State, node: int, send: int) -> State:
+    writer = state.writers[node]
+    return with_writer(
+        state,
+        node,
+        writer._replace(
+            waiting=tuple(other for other in writer.waiting if other != send),
+            batch=tuple(other for other in writer.batch if other != send),
+            tried=writer.tried - {send},
+            handed_over=tuple(other for other in writer.handed_over if other != send),
+            doubtful=writer.doubtful - {send},
+        ),
+    )
