@@ -1,0 +1,35 @@
+"""Policy: what the operator decides about accounts and sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chat_service.rate import Rate
+
+GUEST_ATTEMPTS = Rate(60, 3600, 60)
+"""Guests of one address: more than registrations, as a class or a conference behind one address comes at once."""
+
+
+class Registration(StrEnum):
+    """Who may make an account: everybody, whoever has an invite for it, nobody."""
+
+    OPEN = "open"
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The settings that identity obeys; the names are those of settings.py.
+
+    Of the rates only `count` and `period_s` are used: attempts are counted in fixed windows, in the store.
+    """
+
+    registration: Registration
+    guests: bool
+    access_token_ttl_s: float
+    refresh_token_ttl_s: float
+    signin_attempts: Rate
+    register_attempts: Rate
+    guest_attempts: Rate = GUEST_ATTEMPTS
