@@ -77,6 +77,7 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
         refresh_token_ttl_s=settings.refresh_token_ttl_s,
         signin_attempts=settings.signin_attempts,
         register_attempts=settings.register_attempts,
+        guest_attempts=settings.guest_attempts,
     )
     keys = None if settings.token_keys is None else settings.token_keys.current
     identity = await Identity.open(sqlite_people.SqlitePeopleDirectory(store), meta, policy, keys)

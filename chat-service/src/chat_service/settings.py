@@ -136,6 +136,7 @@ class Settings:
     rate_connect_per_address: Rate = setting(Rate(50, 1, 200), "New connections of an address, on this node.")
     signin_attempts: Rate = setting(Rate(10, 900, 10), "Failed sign-ins of an account, and of an address.")
     register_attempts: Rate = setting(Rate(10, 3600, 10), "Registrations of an address.")
+    guest_attempts: Rate = setting(Rate(60, 3600, 60), "Guests who come from an address.")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

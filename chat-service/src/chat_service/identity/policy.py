@@ -7,10 +7,6 @@ from enum import StrEnum
 
 from chat_service.rate import Rate
 
-GUEST_ATTEMPTS = Rate(60, 3600, 60)
-"""Guests of one address: more than registrations, as a class or a conference behind one address comes at once."""
-
-
 class Registration(StrEnum):
     """Who may make an account: everybody, whoever has an invite for it, nobody."""
 
@@ -23,6 +19,7 @@ class Registration(StrEnum):
 class Policy:
     """The settings that identity obeys; the names are those of settings.py.
 
+    Guests of one address are best allowed more than registrations: a class or a conference comes at once.
     Of the rates only `count` and `period_s` are used: attempts are counted in fixed windows, in the store.
     """
 
@@ -32,4 +29,4 @@ class Policy:
     refresh_token_ttl_s: float
     signin_attempts: Rate
     register_attempts: Rate
-    guest_attempts: Rate = GUEST_ATTEMPTS
+    guest_attempts: Rate

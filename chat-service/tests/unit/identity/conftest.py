@@ -38,6 +38,7 @@ POLICY = Policy(
     refresh_token_ttl_s=30 * 86_400,
     signin_attempts=Rate(5, 900, 5),
     register_attempts=Rate(100, 3600, 100),
+    guest_attempts=Rate(60, 3600, 60),
 )
 
 
