@@ -1,4 +1,7 @@
-"""Broken HTTP: what cannot even be parsed is answered in the one error shape, and is no crash in the log."""
+"""Broken HTTP: what cannot be parsed is answered in the one error shape, what never ends is cut off."""
+
+import asyncio
+import weakref
 
 import structlog
 from aiohttp import web
@@ -7,6 +10,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from chat_service.http.errors import failure
 from chat_service.http.security_headers import HEADERS
 from chat_service.model.errors import ChatError, Code
+
+HEAD_TIMEOUT_S = 20.0
+"""How long a new connection may take to send its first request's head; aiohttp itself would wait for ever."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +36,12 @@ class _Server(web.Server):
 
 
 class _RequestHandler(web.RequestHandler):
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._loop.call_later(HEAD_TIMEOUT_S, _give_up, weakref.ref(self), transport)
 
     def handle_error(
         self,
@@ -47,3 +58,17 @@ class _RequestHandler(web.RequestHandler):
         answer.headers.update(HEADERS)
         answer.force_close()
         return answer
+
+    @property
+    def heard_nothing(self) -> bool:
+        """Whether not one request has arrived whole."""
+        return not self._request_count
+
+
+def _give_up(handler: "weakref.ref[_RequestHandler]", transport: asyncio.BaseTransport) -> None:
+    # A connection that became a WebSocket has another protocol by now.
+    waiting = handler()
+    if waiting is None or transport.is_closing() or transport.get_protocol() is not waiting:
+        return
+    if waiting.heard_nothing:
+        transport.close()
