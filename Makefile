@@ -28,6 +28,7 @@ lint: environment typecheck ## Check style and types
 .PHONY: typecheck
 typecheck: environment ## Check types
 	@.venv/bin/mypy
+	@.venv/bin/mypy loadtests/bench
 
 .PHONY: format
 format: environment ## Put the source in form
@@ -41,6 +42,10 @@ docs: environment ## Write the pages that are made from the source
 .PHONY: lock
 lock: environment ## Compile the locks from pyproject.toml (ARGS=--upgrade for the newest)
 	@scripts/lock $(ARGS)
+
+.PHONY: bench
+bench: environment ## Measure the service beside the official server (ARGS="--only fanout --repeats 3 --report")
+	@PYTHONPATH=loadtests .venv/bin/python -m bench $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was installed and built; ./data stays
