@@ -7,6 +7,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from chat_service.model.errors import ChatError, Code
 from chat_service.rate import Rate
@@ -18,6 +19,9 @@ _ROUNDING_S = 1e-6
 """What adding up a burst of intervals may be off by."""
 
 _NO_ADDRESS = "-"
+
+_ADDRESSES = 16_384
+"""Addresses whose key is remembered: parsing one costs more than all the rest of a check."""
 
 _SWEPT_PER_CHECK = 2
 """Full buckets dropped with every check: more than the one it may add, so that idle ones do not pile up."""
@@ -97,6 +101,7 @@ class _Buckets:
             del self._full_at[oldest]
 
 
+@lru_cache(maxsize=_ADDRESSES)
 def address_key(address: str) -> str:
     """The key of a client address for limits.
 
