@@ -1,0 +1,1 @@
+"""Socket.IO: the server, and the protocols that are spoken on its namespaces."""
