@@ -119,8 +119,7 @@ def _on_store(settings: Settings, work: Callable[[Heart], Awaitable[None]], *, e
             await work(heart)
             await heart.rooms.finish()
         finally:
-            await heart.rooms.stop()
-            await heart.store.close()
+            await heart.close()
 
     try:
         asyncio.run(run())

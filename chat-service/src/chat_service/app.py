@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from chat_service.http.application import HttpDependencies, build
 from chat_service.http.client_address import TrustedProxies
 from chat_service.identity.limits import RateLimits, address_key
 from chat_service.identity.policy import Policy, Registration
+from chat_service.identity.profiles import MAX_BATCH
 from chat_service.identity.service import Identity
 from chat_service.lifecycle import Lifecycle, Node, StartError, Timing
 from chat_service.log import sqlite as sqlite_log
@@ -56,6 +58,12 @@ class Heart:
     meta: sqlite_meta.SqliteStoreMeta
     identity: Identity
     rooms: Rooms
+
+    async def close(self) -> None:
+        """Stop whatever of it was started and close the store."""
+        await self.rooms.stop()
+        await self.identity.stop()
+        await self.store.close()
 
 
 async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -> Heart:
@@ -102,15 +110,17 @@ async def serve(settings: Settings) -> None:
     """Run the service until it is told to stop. Raises StartError where it cannot even begin."""
     configure_logging(settings.log_level, settings.log_format, settings.node_id)
     metrics = Metrics()
-    lifecycle = Lifecycle(
-        Timing(settings.drain_notice_s, settings.drain_close_s, settings.stop_timeout_s), metrics
-    )
+    lifecycle = Lifecycle(_timing(settings), metrics)
     try:
         heart = await open_heart(settings, metrics, exclusive=True)
     except (ChatError, RuntimeError, OSError, ValueError) as problem:
         raise StartError(str(problem)) from problem
     node = wire(settings, metrics, heart, lifecycle)
-    await lifecycle.run(node)
+    try:
+        await lifecycle.run(node)
+    except StartError:
+        await heart.close()
+        raise
 
 
 def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycle) -> Node:
@@ -224,11 +234,28 @@ async def migrate(settings: Settings) -> list[str]:
 
 
 def _people(identity: Identity) -> People:
-    async def names(ids: object) -> dict[str, str]:
-        profiles = await identity.profiles.by_ids(ids)  # type: ignore[arg-type]
-        return {user: profile.name for user, profile in profiles.items() if profile.active}
+    """What rooms ask of identity; a batch of writes can mention more people than one look-up takes."""
 
-    return People(ids=identity.profiles.ids_by_handles, names=names)
+    async def ids(handles: Collection[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for some in _batches(handles):
+            found |= await identity.profiles.ids_by_handles(some)
+        return found
+
+    async def names(users: Collection[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for some in _batches(users):
+            profiles = await identity.profiles.by_ids(some)
+            found |= {user: profile.name for user, profile in profiles.items() if profile.active}
+        return found
+
+    return People(ids=ids, names=names)
+
+
+def _batches(asked: Collection[str]) -> Iterator[list[str]]:
+    everything = list(asked)
+    for start in range(0, len(everything), MAX_BATCH):
+        yield everything[start : start + MAX_BATCH]
 
 
 def _rooms_limits(settings: Settings) -> RoomsLimits:
@@ -252,4 +279,9 @@ def _engine_limits(settings: Settings) -> Limits:
         hard_limit=settings.send_buffer_max_bytes,
         slow_reader_timeout=settings.slow_reader_timeout_s,
         connect_timeout=settings.connect_timeout_s,
+        close_timeout=_timing(settings).patience_s,
     )
+
+
+def _timing(settings: Settings) -> Timing:
+    return Timing(settings.drain_notice_s, settings.drain_close_s, settings.stop_timeout_s)

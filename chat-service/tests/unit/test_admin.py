@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ def admin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def database(folder: Path) -> sqlite3.Connection:
-    return sqlite3.connect(folder / "chat.db")
+def database(folder: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(folder / "chat.db"))
 
 
 def test_the_first_administrator_is_made_from_a_shell(

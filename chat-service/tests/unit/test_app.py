@@ -32,6 +32,4 @@ async def test_a_flood_of_mentions_does_not_stop_a_room(tmp_path: Path) -> None:
         receipts = await asyncio.gather(*answers)
         assert [receipt.seq for receipt in receipts] == list(range(2, 62))
     finally:
-        await heart.rooms.stop()
-        await heart.identity.stop()
-        await heart.store.close()
+        await heart.close()
