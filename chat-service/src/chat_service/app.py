@@ -58,6 +58,7 @@ class Heart:
     meta: sqlite_meta.SqliteStoreMeta
     identity: Identity
     rooms: Rooms
+    limits: RateLimits
 
     async def close(self) -> None:
         """Stop whatever of it was started and close the store."""
@@ -78,6 +79,7 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
     if applied:
         log.info("store.migrated", applied=applied)
     meta = sqlite_meta.SqliteStoreMeta(store)
+    limits = _rate_limits(settings, metrics)
     policy = Policy(
         registration=Registration(settings.registration),
         guests=settings.guests,
@@ -100,10 +102,10 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
             digest_secret=await meta.secret("digest", partial(secrets.token_bytes, 32)),
             clock_ms=lambda: time.time_ns() // 1_000_000,
         ),
-        limits=_rooms_limits(settings),
+        limits=_rooms_limits(settings, limits),
         metrics=metrics,
     )
-    return Heart(store, meta, identity, rooms)
+    return Heart(store, meta, identity, rooms, limits)
 
 
 async def serve(settings: Settings) -> None:
@@ -125,16 +127,7 @@ async def serve(settings: Settings) -> None:
 
 def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycle) -> Node:
     """Build everything that serves on top of the heart."""
-    limits = RateLimits(
-        {
-            "send_per_user": settings.rate_send_per_user,
-            "send_per_room": settings.rate_send_per_room,
-            "events_per_address": settings.rate_events_per_address,
-            "rest_per_address": settings.rate_rest_per_address,
-            "connect_per_address": settings.rate_connect_per_address,
-        },
-        refused=lambda limit: metrics.rate_limited.labels(limit).inc(),
-    )
+    limits = heart.limits
     proxies = TrustedProxies(settings.trusted_proxies)
     admission = Admission(settings, limits, proxies, lifecycle, metrics)
     sockets = SocketServer(
@@ -258,8 +251,22 @@ def _batches(asked: Collection[str]) -> Iterator[list[str]]:
         yield everything[start : start + MAX_BATCH]
 
 
-def _rooms_limits(settings: Settings) -> RoomsLimits:
+def _rate_limits(settings: Settings, metrics: Metrics) -> RateLimits:
+    return RateLimits(
+        {
+            "send_per_user": settings.rate_send_per_user,
+            "send_per_room": settings.rate_send_per_room,
+            "events_per_address": settings.rate_events_per_address,
+            "rest_per_address": settings.rate_rest_per_address,
+            "connect_per_address": settings.rate_connect_per_address,
+        },
+        refused=lambda limit: metrics.rate_limited.labels(limit).inc(),
+    )
+
+
+def _rooms_limits(settings: Settings, limits: RateLimits) -> RoomsLimits:
     return RoomsLimits(
+        writes_of=partial(limits.check, "send_per_room"),
         writer=WriterLimits(settings.writer_queue_max_entries, settings.send_timeout_s),
         delivery=DeliveryLimits(
             ring_entries=settings.ring_entries,

@@ -26,6 +26,7 @@ from chat_service.rooms.service import Rooms
 from chat_service.storage.sqlite import SqliteStore
 
 CLOSE_BATCHES_PER_S = 10
+PATIENCE_MOST_S = 5.0
 TAIL_CHECK_S = 15.0
 """How often open rooms are compared with the log while nothing is known to be wrong."""
 WATCH_S = 1.0
@@ -41,6 +42,15 @@ class Timing:
     drain_notice_s: float
     drain_close_s: float
     stop_timeout_s: float
+
+    @property
+    def patience_s(self) -> float:
+        """How long one client's last answers, and then its part of the close, are waited for.
+
+        Both, and what has to be done after them, fit into what the drain leaves of the time to stop: a
+        client that is stuck makes nobody end by force.
+        """
+        return min(PATIENCE_MOST_S, (self.stop_timeout_s - self.drain_notice_s - self.drain_close_s) / 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +188,8 @@ class Lifecycle:
         for start in range(0, len(sessions), size):
             await self._pause(over_s / batches)
             for session in sessions[start : start + size]:
-                closing.add(asyncio.get_running_loop().create_task(sockets.finish(session)))
+                finishing = sockets.finish(session, patience=self._timing.patience_s)
+                closing.add(asyncio.get_running_loop().create_task(finishing))
         if closing:
             await asyncio.wait(closing)
 
@@ -197,9 +208,10 @@ class Lifecycle:
         await self._probe(node)
         version = await node.store.data_version()
         if version != self._data_version:
-            self._data_version = version
             await node.identity.revocations.poll()
             await node.rooms.look_again()
+            # Only now: where looking failed, it is done again at the next time.
+            self._data_version = version
 
     async def _probe(self, node: Node) -> None:
         try:

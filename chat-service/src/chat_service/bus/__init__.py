@@ -46,11 +46,15 @@ class Hint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RoomChanged(msgspec.Struct, frozen=True, array_like=True):
-    """The room lists of `users` changed, or with `everyone` of all members: who serves them looks it up."""
+    """The room lists of `users` changed, or with `everyone` of all members: who serves them looks it up.
+
+    `seq` is how far the room's log reached then.
+    """
 
     room: str
     users: tuple[str, ...] = ()
     everyone: bool = False
+    seq: int = 0
 
 
 class Appended(msgspec.Struct, frozen=True, array_like=True):

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from chat_service.rate import Rate
 
+
 class Registration(StrEnum):
     """Who may make an account: everybody, whoever has an invite for it, nobody."""
 

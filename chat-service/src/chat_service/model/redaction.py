@@ -16,6 +16,11 @@ WRITTEN = frozenset({Kind.MESSAGE, Kind.EDIT})
 """Kinds whose body is somebody's words. Reactions and room changes hold none that must go."""
 
 
+def subject_of(entry: Entry) -> int:
+    """The seq of the message that an entry is about: of an edit the message it changes, else its own."""
+    return entry.seq if entry.target is None else entry.target
+
+
 @dataclass(slots=True)
 class Redactions:
     """All that redacts a stretch of one room's log, as far as it was read."""
@@ -52,11 +57,9 @@ class Redactions:
         """Whether `entry` must not be shown with its body."""
         if entry.kind not in WRITTEN:
             return False
-        subject = entry.target if entry.target is not None else entry.seq
+        subject = subject_of(entry)
         return (
-            subject in self.deleted
-            or subject <= self.retained_upto
-            or entry.seq <= self.erased.get(entry.sender, 0)
+            subject in self.deleted or subject <= self.retained_upto or subject <= self.erased.get(entry.sender, 0)
         )
 
     def mask(self, entry: Entry) -> Entry:

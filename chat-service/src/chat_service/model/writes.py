@@ -141,7 +141,8 @@ def _leave(state: RoomState, write: Write, referred: Entry | None) -> None:
     else:
         _need(state, write, Action.REMOVE_MEMBER, "Only owners and admins may remove people.")
         _outranked(state, write, user)
-    _keep_an_owner(state, user)
+    if len(state.members) > 1:
+        _keep_an_owner(state, user)
 
 
 def _role(state: RoomState, write: Write, referred: Entry | None) -> None:
@@ -168,7 +169,7 @@ def _outranked(state: RoomState, write: Write, user: str) -> None:
 
 def _keep_an_owner(state: RoomState, user: str) -> None:
     member = state.members.get(user)
-    if member is not None and member.role is Role.OWNER and state.owners() == 1 and len(state.members) > 1:
+    if member is not None and member.role is Role.OWNER and state.owners() == 1:
         raise ChatError(Code.CONFLICT, "A room needs an owner: make somebody else owner first.")
 
 

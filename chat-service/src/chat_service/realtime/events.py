@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -32,19 +33,35 @@ from chat_service.rooms.service import Rooms
 EXPIRED_GRACE_S = 60
 """How long a connection lives on after its access token ended (DESIGN: protocol v1)."""
 
+REVOKED_CLOSE_S = 1.0
+"""How long the client of a revoked session has to close its transport itself."""
+
 MAX_OPEN_ROOMS = 500
 """Rooms that one connection may have open at a time."""
 
 
 class Participant:
-    """A signed-in connection: its reader, and whom its latest access token names."""
+    """A signed-in connection: its reader, whom its latest access token names, and the rooms being opened."""
 
-    __slots__ = ("principal", "reader", "warned")
+    __slots__ = ("_turn", "opening", "principal", "reader", "warned")
 
     def __init__(self, reader: SocketReader, principal: Principal) -> None:
         self.reader = reader
         self.principal = principal
         self.warned = False
+        self.opening: list[str] = []
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def page(self) -> AsyncIterator[None]:
+        """Wait for the turn to be read a page: one at a time, and none while earlier answers pile up.
+
+        However many a client asks for at once, it keeps nobody else waiting for longer than one takes.
+        """
+        async with self._turn:
+            if not await self.reader.drained():
+                raise ChatError(Code.ABORTED, "The connection is over.")
+            yield
 
 
 class ChatNamespace:
@@ -86,12 +103,16 @@ class ChatNamespace:
     async def admit(self, connection: Connection, auth: dict[str, Any] | None) -> None:
         """Sign the connection in by the token in `auth`; a refusal carries the error as its data."""
         try:
-            principal = self._sessions.authenticate(parse(auth or {}, ask.Auth).token)
+            token = parse(auth or {}, ask.Auth).token
+            principal = self._sessions.authenticate(token)
             self._count_user(principal.user)
             participant = Participant(SocketReader(connection, principal.user, V1), principal)
             try:
                 await self._rooms.connect(participant.reader)
+                # A revocation that came meanwhile found no participant to end.
+                self._sessions.authenticate(token)
             except BaseException:
+                self._rooms.disconnect(participant.reader, ())
                 self._forget_user(principal.user)
                 raise
         except ChatError as refusal:
@@ -162,9 +183,12 @@ class ChatNamespace:
     def _revoked(self, revocation: Revocation) -> None:
         for participant in list(self._participants.values()):
             if covers(revocation, participant.principal):
-                participant.reader.connection.emit("notice", {"kind": "revoked"})
-                # A disconnect, not a lost transport: the official client must not come back by itself.
-                participant.reader.connection.disconnect()
+                connection = participant.reader.connection
+                connection.emit("notice", {"kind": "revoked"})
+                # A disconnect, not a lost transport: the official client must not come back by itself. It
+                # closes the transport then; one that does not has it closed.
+                connection.disconnect()
+                asyncio.get_running_loop().call_later(REVOKED_CLOSE_S, connection.close)
 
     def _count_user(self, user: str) -> None:
         most = self._max_connections_per_user
@@ -186,14 +210,29 @@ class ChatNamespace:
             after_id=None if request.after_id is UNSET else request.after_id,
             epoch=None if request.epoch is UNSET else request.epoch,
         )
-        if len(who.reader.rooms) >= MAX_OPEN_ROOMS and request.room not in who.reader.rooms:
-            raise ChatError(Code.TOO_LARGE, f"A connection can have {MAX_OPEN_ROOMS} rooms open. Close some.")
-        who.reader.rooms.add(request.room)
-        opened, online = await self._rooms.open(who.reader, request.room, held)
-        if not who.reader.connection.is_open:
-            self._rooms.close(who.reader, request.room)
+        reader, room = who.reader, request.room
+        self._count_room(who, room)
+        who.opening.append(room)
+        try:
+            async with who.page():
+                opened, online = await self._rooms.open(reader, room, held)
+        finally:
+            who.opening.remove(room)
         # Nothing may be awaited from here on: the answer must come before what is delivered live.
+        if room not in reader.rooms or not reader.connection.is_open:
+            self._rooms.close(reader, room)
+            raise ChatError(Code.ABORTED, "The room was closed meanwhile.")
         return success(opened, online=online)
+
+    def _count_room(self, who: Participant, room: str) -> None:
+        reader = who.reader
+        if room not in reader.rooms and len(reader.rooms) >= MAX_OPEN_ROOMS:
+            # Those that were refused, or ended from our side (removed, resync), still stand there.
+            has_open = self._rooms.delivery.has_open
+            reader.rooms = {held for held in reader.rooms if held in who.opening or has_open(reader, held)}
+            if len(reader.rooms) >= MAX_OPEN_ROOMS:
+                raise ChatError(Code.TOO_LARGE, f"A connection can have {MAX_OPEN_ROOMS} rooms open. Close some.")
+        reader.rooms.add(room)
 
     def _close(self, who: Participant, request: ask.CloseRequest) -> object:
         who.reader.rooms.discard(request.room)
@@ -201,7 +240,8 @@ class ChatNamespace:
         return success()
 
     async def _history(self, who: Participant, request: ask.HistoryRequest) -> object:
-        page = await self._rooms.history(who.reader.user, request.room, request.before, request.limit)
+        async with who.page():
+            page = await self._rooms.history(who.reader.user, request.room, request.before, request.limit)
         return success(page)
 
     def _send(self, who: Participant, request: ask.SendRequest) -> object:
@@ -234,7 +274,6 @@ class ChatNamespace:
     ) -> asyncio.Future[Any]:
         user = who.reader.user
         self._limits.check("send_per_user", user)
-        self._limits.check("send_per_room", room)
         answer: asyncio.Future[Receipt] = self._rooms.submit(
             user, room, kind, body, key=key, target=target, origin=who.reader
         )

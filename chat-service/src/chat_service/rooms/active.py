@@ -6,10 +6,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
+import structlog
+
 from chat_service.directory.rooms import RoomDirectory
 from chat_service.log import RoomLog
 from chat_service.model.entries import Head
-from chat_service.model.errors import ChatError
+from chat_service.model.errors import ChatError, Code, not_found
+from chat_service.model.permissions import Action
 from chat_service.model.rooms import STATE_KINDS, RoomState
 from chat_service.model.writes import Write
 from chat_service.rooms.deciding import Receipt
@@ -17,6 +20,8 @@ from chat_service.rooms.writer import RoomWriter, Waiting, WriterLimits
 
 ACTIVE_ROOMS = 10_000
 """Rooms kept in memory; beyond it the ones used longest ago are let go, unless something waits in them."""
+
+log = structlog.get_logger()
 
 
 class ActiveRooms:
@@ -66,9 +71,14 @@ class ActiveRooms:
         return waiting.answer
 
     async def _submit_early(self, room: str) -> None:
+        problem = ChatError(Code.INTERNAL, "The room could not be loaded. Try again.")
         try:
             writer = await self.load(room)
-        except ChatError as problem:
+        except Exception as error:  # whatever it is, whoever waits is told
+            if isinstance(error, ChatError):
+                problem = error
+            else:
+                log.exception("active.load_failed", room=room)
             for waiting in self._early.pop(room):
                 waiting.resolve(problem)
             return
@@ -90,6 +100,18 @@ class ActiveRooms:
             loading.add_done_callback(lambda done: self._loaded(room, done))
         # Whoever asked first may give up; those who joined must not lose the room with them.
         return await asyncio.shield(loading)
+
+    async def load_readable(self, room: str, user: str) -> RoomWriter:
+        """The room, if `user` may read it; who may not yet, in memory, may since another node let them in.
+
+        Raises ChatError `not_found` where they may not, `unavailable` where it cannot be read.
+        """
+        writer = await self.load(room)
+        if not writer.state.permits(user, Action.READ):
+            await writer.refresh()
+        if not writer.state.exists or not writer.state.permits(user, Action.READ):
+            raise not_found("There is no such room.")
+        return writer
 
     def _loaded(self, room: str, done: asyncio.Task[RoomWriter]) -> None:
         self._loading.pop(room, None)

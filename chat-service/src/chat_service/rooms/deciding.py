@@ -5,6 +5,7 @@ Pure: everything it needs to know is given, so that every interleaving can be re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,16 @@ class Receipt(msgspec.Struct, frozen=True):
     id: str
     ts: int
     duplicate: bool = False
+
+
+def outcome_of(answer: asyncio.Future[Receipt]) -> str:
+    """What became of a write, in a word for metrics: stored, duplicate, or the code of its refusal."""
+    if answer.cancelled():
+        return "cancelled"
+    error = answer.exception()
+    if error is not None:
+        return str(error.code if isinstance(error, ChatError) else Code.INTERNAL)
+    return "duplicate" if answer.result().duplicate else "stored"
 
 
 @dataclass(slots=True)

@@ -21,6 +21,9 @@ from chat_service.rooms.readers import Reader
 from chat_service.rooms.reading import LogReader
 from chat_service.rooms.writer import RoomWriter
 
+RETRY_S = 1.0
+"""Pause after which something that the store refused is tried again."""
+
 PAUSED_MOST_S = 30.0
 """How long a client may take from one page of a resume to the next."""
 
@@ -89,9 +92,11 @@ class Delivery:
         """
         while True:
             hub = self._hubs.get(room)
-            if hub is not None and hub.head is not None:
-                return hub
             starting = self._starting.get(room)
+            if starting is not None and starting.done():
+                starting = None
+            if hub is not None and starting is None:
+                return hub
             if starting is None:
                 starting = asyncio.get_running_loop().create_task(self._start(room), name=f"open {room}")
                 self._starting[room] = starting
@@ -100,7 +105,8 @@ class Delivery:
             await asyncio.shield(starting)
 
     def _started(self, room: str, done: asyncio.Task[None]) -> None:
-        self._starting.pop(room, None)
+        if self._starting.get(room) is done:
+            del self._starting[room]
         if not done.cancelled():
             done.exception()  # seen here, should nobody be waiting for it any more
 
@@ -118,8 +124,10 @@ class Delivery:
         try:
             await self._bus.subscribe(room)
             hub.start(await self._log.head(room))
+            await self.settle_access(hub)
         except BaseException:
-            del self._hubs[room]
+            self._hubs.pop(room, None)
+            hub.stop()
             self._own(self._bus.unsubscribe(room), f"unsubscribe {room}")
             raise
 
@@ -142,9 +150,10 @@ class Delivery:
         for hub in list(self._hubs.values()):
             hub.stop()
         self._hubs.clear()
-        for task in list(self._tasks):
+        tasks = [*self._starting.values(), *self._tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- from the bus ---------------------------------------------------------------------------------
 
@@ -219,22 +228,27 @@ class Delivery:
         reader = subscription.reader
         while subscription.phase is Phase.BEHIND and await reader.drained():
             if hub.last - subscription.cursor > self.limits.resume_max_entries:
-                self._notice(reader, {"kind": "resync", "room": hub.room})
-                subscription.catching_up = None
-                self.close(hub, subscription)
-                return
-            stretch = hub.go_live(subscription)
+                if self._notice(reader, {"kind": "resync", "room": hub.room}):
+                    subscription.catching_up = None
+                    self.close(hub, subscription)
+                    return
+                # A protocol that has no word for starting over goes on with what comes from now on.
+                subscription.cursor = hub.last
+            stretch = None if hub.held else hub.go_live(subscription)
             if stretch is not None:
                 self._write(reader, stretch)
                 subscription.catching_up = None
                 return
             try:
                 items = await self._read(hub.room, subscription.cursor)
+                # What the bus still owes must not come a second time; and it may shut this reader out.
+                hub.deliver(items)
+                await self.settle_access(hub)
             except ChatError as problem:
                 log.warning("delivery.catch_up_failed", room=hub.room, error=problem.message)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(RETRY_S)
                 continue
-            if items and subscription.phase is Phase.BEHIND:
+            if items and subscription.phase is Phase.BEHIND and not reader.congested:
                 self._write(reader, items)
                 subscription.cursor = items[-1].seq
 
@@ -248,17 +262,30 @@ class Delivery:
         if writer is not None and writer.state.head.seq >= changed.seq:
             self.recheck(hub, writer)
         else:
-            self._own(self._refresh_and_recheck(hub), f"recheck {hub.room}")
+            # Another node's: until it is read who may not read any more, nobody is written anything.
+            hub.hold()
+            self._own(self._settle_soon(hub), f"settle {hub.room}")
 
-    async def _refresh_and_recheck(self, hub: RoomHub) -> None:
+    async def settle_access(self, hub: RoomHub) -> RoomWriter:
+        """Return the room once it is known who may read what the hub has delivered, the others shut out.
+
+        Raises ChatError `unavailable` where the log cannot be read.
+        """
         writer = await self._active().load(hub.room)
-        try:
+        while writer.state.head.seq < hub.access_seq:
             await writer.refresh()
-        except ChatError as problem:
-            log.warning("delivery.recheck_failed", room=hub.room, error=problem.message)
-            hub.expect_repair(1.0)
-            return
-        self.recheck(hub, writer)
+        if hub.held:
+            self.recheck(hub, writer)
+            hub.release()
+        return writer
+
+    async def _settle_soon(self, hub: RoomHub) -> None:
+        while hub.held and self._hubs.get(hub.room) is hub:
+            try:
+                await self.settle_access(hub)
+            except ChatError as problem:
+                log.warning("delivery.access_not_settled", room=hub.room, error=problem.message)
+                await asyncio.sleep(RETRY_S)
 
     def recheck(self, hub: RoomHub, writer: RoomWriter) -> None:
         """End the subscriptions of everyone who may no longer read."""
@@ -271,10 +298,12 @@ class Delivery:
         # The oldest of a flush stands for it: one observation for each entry would cost more than its write.
         self._metrics.delivery_seconds.observe(max(0, self._clock_ms() - items[0].ts) / 1000)
 
-    def _notice(self, reader: Reader, notice: dict[str, object]) -> None:
+    def _notice(self, reader: Reader, notice: dict[str, object]) -> bool:
+        """Tell a connection something; False where its protocol has no word for that."""
         frames = reader.dialect.event("notice", msgspec.json.encode(notice))
         if frames is not None:
             reader.write(frames)
+        return frames is not None
 
     def _active(self) -> ActiveRooms:
         if self._rooms is None:

@@ -84,6 +84,9 @@ class RoomHub:
     ) -> None:
         self.room = room
         self.head: Head | None = None
+        self.access_seq = 0
+        """Up to where who may read has to be known before anything more is written."""
+        self.held = False
         self.subscriptions: dict[str, Subscription] = {}
         self._read = read
         self._behind = behind
@@ -100,6 +103,7 @@ class RoomHub:
         self._next_flush = 0.0
         self._repair_timer: asyncio.TimerHandle | None = None
         self._repairing: asyncio.Task[None] | None = None
+        self._stopped = False
 
     @property
     def last(self) -> int:
@@ -109,7 +113,10 @@ class RoomHub:
     def start(self, head: Head) -> None:
         """Begin behind `head`, the log's end as read after the bus subscription stood."""
         self.head = head
+        self.access_seq = head.seq
         self._take_early()
+        if self._early:
+            self.expect_repair()
 
     def stop(self) -> None:
         """End every subscription and everything under way."""
@@ -119,6 +126,17 @@ class RoomHub:
             if handle is not None:
                 handle.cancel()
         self._flushing = self._repair_timer = self._repairing = None
+        self._stopped = True
+
+    def hold(self) -> None:
+        """Write nothing more until `release`: somebody may have to be shut out first."""
+        self.held = True
+
+    def release(self) -> None:
+        """Go on writing."""
+        self.held = False
+        if self._pending and self._flushing is None:
+            self._schedule_flush()
 
     # -- what arrives ---------------------------------------------------------------------------------
 
@@ -135,7 +153,7 @@ class RoomHub:
 
     def expect_repair(self, delay_s: float = GAP_WAIT_S) -> None:
         """Read from the log what has not arrived after `delay_s`."""
-        if self._repair_timer is None and self._repairing is None:
+        if self._repair_timer is None and self._repairing is None and not self._stopped:
             loop = asyncio.get_running_loop()
             self._repair_timer = loop.call_later(delay_s, self._start_repair)
 
@@ -165,7 +183,10 @@ class RoomHub:
         self._pending.append(item)
         if item.changes_access:
             self.flush()
+            self.access_seq = item.seq
             self._changed(self, item)
+        elif self.held and (item.redacts or len(self._pending) > self._ring_limit):
+            self._cut_everybody()
         elif self._flushing is None:
             self._schedule_flush()
 
@@ -237,6 +258,8 @@ class RoomHub:
 
     def tell(self, name: str, wire: bytes, *, besides: str = "") -> None:
         """Write an event that is no entry to every live connection but the one with id `besides`."""
+        if self.held:
+            return
         for dialect, group in self._live.items():
             frames = dialect.event(name, wire)
             if frames is None:
@@ -257,7 +280,7 @@ class RoomHub:
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        if not self._pending:
+        if not self._pending or self.held:
             return
         items, self._pending = self._pending, []
         loop = asyncio.get_running_loop()
@@ -279,6 +302,11 @@ class RoomHub:
             else:
                 reader.write(frames)
         for subscription in congested:
+            self._cut(subscription, before)
+
+    def _cut_everybody(self) -> None:
+        before, self._pending = self._pending[0].seq - 1, []
+        for subscription in [one for group in self._live.values() for one in group]:
             self._cut(subscription, before)
 
     def _cut(self, subscription: Subscription, cursor: int) -> None:

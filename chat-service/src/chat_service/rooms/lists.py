@@ -33,7 +33,10 @@ class RoomLists:
         if not users:
             return
         try:
-            state = (await self._rooms.load(change.room)).state
+            writer = await self._rooms.load(change.room)
+            if writer.state.head.seq < change.seq:
+                await writer.refresh()  # another node's
+            state = writer.state
         except ChatError as problem:
             log.warning("lists.change_not_told", room=change.room, error=problem.message)
             return

@@ -74,11 +74,12 @@ class Openings:
         Raises ChatError `not_found` for a room that is not there or that the reader may not read (also
         where that changed meanwhile), `unavailable` where the log cannot be read.
         """
-        writer = await self._rooms.load(room)
-        self._permit(writer.state, reader.user)
+        await self._rooms.load_readable(room, reader.user)
         hub = await self._delivery.open_hub(room)
         subscription = hub.attach(reader, cursor=0)
         try:
+            writer = await self._delivery.settle_access(hub)
+            self._permit(writer.state, reader.user)
             first = writer.state.readable_from(reader.user)
             start = await self._start(writer, held, first)
             if start is None:
@@ -90,10 +91,18 @@ class Openings:
 
     async def listen(self, reader: Reader, room: str) -> None:
         """Make a connection live from now on, without a page: for protocols that know no history."""
-        writer = await self._rooms.load(room)
-        self._permit(writer.state, reader.user)
+        await self._rooms.load_readable(room, reader.user)
         hub = await self._delivery.open_hub(room)
-        hub.go_live(hub.attach(reader, cursor=hub.last))
+        subscription = hub.attach(reader, cursor=0)
+        try:
+            writer = await self._delivery.settle_access(hub)
+            self._permit(writer.state, reader.user)
+            _still_paused(subscription)
+            subscription.cursor = hub.last
+            hub.go_live(subscription)
+        except BaseException:
+            self._delivery.close(hub, subscription)
+            raise
 
     async def _start(self, writer: RoomWriter, held: Held, first: int) -> Entry | int | None:
         """Where a resume begins: the entry held last, or a seq before the first readable; None for a reset."""
@@ -116,6 +125,7 @@ class Openings:
         subscription.cursor = after
         await self._meet(hub, writer, after)
         items = await self._page(hub, writer, after) if hub.after(after) is None else []
+        writer = await self._delivery.settle_access(hub)
         return self._finish(hub, subscription, writer, items, (after, after_id))
 
     async def _reset(self, hub: RoomHub, subscription: Subscription, writer: RoomWriter, first: int) -> Opened:
@@ -126,6 +136,7 @@ class Openings:
         await self._meet(hub, writer, page.as_of)
         items = await self._page(hub, writer, page.as_of) if hub.after(page.as_of) is None else []
         reset = Reset(page.messages, page.as_of, page.more)
+        writer = await self._delivery.settle_access(hub)
         return self._finish(hub, subscription, writer, items, (page.as_of, page.as_of_id), reset)
 
     async def _meet(self, hub: RoomHub, writer: RoomWriter, seq: int) -> None:
@@ -152,8 +163,7 @@ class Openings:
     ) -> Opened:
         """Go live if the cursor meets the hub, without an await before the answer is given back."""
         self._permit(writer.state, subscription.reader.user)
-        if subscription.phase is not Phase.PAUSED:
-            raise ChatError(Code.ABORTED, "The room was opened again or closed meanwhile.")
+        _still_paused(subscription)
         if items:
             subscription.cursor = items[-1].seq
         stretch = hub.go_live(subscription)
@@ -173,3 +183,8 @@ class Openings:
     def _permit(self, state: RoomState, user: str) -> None:
         if not state.exists or not state.permits(user, Action.READ):
             raise not_found("There is no such room.")
+
+
+def _still_paused(subscription: Subscription) -> None:
+    if subscription.phase is not Phase.PAUSED:
+        raise ChatError(Code.ABORTED, "The room was opened again or closed meanwhile.")

@@ -63,7 +63,7 @@ class Publisher:
             users = {user for entry in changes for user in _people_of(entry)}
             await self._directory.project(state, users)
             everyone = any(entry.kind in _LISTED_KINDS for entry in changes)
-            self._bus.publish(RoomChanged(state.room, tuple(sorted(users)), everyone))
+            self._bus.publish(RoomChanged(state.room, tuple(sorted(users)), everyone, state.head.seq))
         mentions = {entry.seq: entry.body["mentions"] for entry in entries if "mentions" in entry.body}
         if mentions:
             await self._directory.add_mentions(state.room, mentions)

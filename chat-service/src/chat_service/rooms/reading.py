@@ -20,6 +20,10 @@ ACCESS_KINDS = frozenset({Kind.CREATE, Kind.JOIN, Kind.LEAVE, Kind.ROLE, Kind.SE
 PAGE_BYTES = 256 * 1024
 """About the most that one answer to a client holds: a page of very long messages has fewer of them."""
 
+PAGES_AT_ONCE = 4
+"""Pages that a node reads at a time. Before it is cut a page can be many times PAGE_BYTES: without this bound
+a client that asks for a lot of them at once, and reads none, would have all of them in memory together."""
+
 
 class History(msgspec.Struct, frozen=True):
     """A page of messages, ascending, folded up to the entry `as_of` with the id `as_of_id`.
@@ -50,21 +54,21 @@ class LogReader:
 
     def __init__(self, room_log: RoomLog) -> None:
         self._log = room_log
-
-    async def entries(self, state: RoomState, after: int, limit: int) -> list[Entry]:
-        """Up to `limit` entries with seq > `after`, ascending, masked by everything up to the log's end."""
-        entries = await self._log.read(state.room, after, limit)
-        return await self._masked(state, entries)
+        self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
 
     async def items(self, state: RoomState, after: int, limit: int) -> list[Item]:
-        """`entries`, encoded for readers, cut where they are more than PAGE_BYTES (but never to nothing)."""
+        """Up to `limit` entries with seq > `after`, ascending, masked by everything up to the log's end.
+
+        They are cut where they are more than PAGE_BYTES, but never to nothing.
+        """
         items: list[Item] = []
         size = 0
-        for entry in await self.entries(state, after, limit):
-            items.append(item(entry))
-            size += len(items[-1].wire)
-            if size > PAGE_BYTES:
-                break
+        async with self._pages:
+            for entry in await self._masked(state, await self._log.read(state.room, after, limit)):
+                items.append(item(entry))
+                size += len(items[-1].wire)
+                if size > PAGE_BYTES:
+                    break
         return items
 
     async def entry(self, state: RoomState, seq: int) -> Entry | None:
@@ -74,14 +78,19 @@ class LogReader:
         return masked[0] if masked else None
 
     async def history(self, state: RoomState, first: int, before: int | None, limit: int) -> History:
-        """The newest `limit` messages before the seq `before` (None: the newest of all), from `first` on."""
-        head = await self._log.head(state.room)
-        end = head.seq + 1 if before is None else min(before, head.seq + 1)
-        page = await self._log.messages_before(state.room, end, first - 1, limit + 1)
-        messages = page[-limit:]
-        related, redactions = await self._related(state, {entry.seq for entry in messages})
-        related = [entry for entry in related if entry.seq <= head.seq]
-        return History(fold(messages, related, redactions), head.seq, head.id, more=len(page) > limit)
+        """The newest `limit` messages before the seq `before` (None: the newest of all), from `first` on.
+
+        They are fewer where they are more than PAGE_BYTES, but never none.
+        """
+        async with self._pages:
+            head = await self._log.head(state.room)
+            end = head.seq + 1 if before is None else min(before, head.seq + 1)
+            page = await self._log.messages_before(state.room, end, first - 1, limit + 1)
+            messages = page[-limit:]
+            related, redactions = await self._related(state, {entry.seq for entry in messages})
+            related = [entry for entry in related if entry.seq <= head.seq]
+            shown = _newest(fold(messages, related, redactions))
+        return History(shown, head.seq, head.id, more=len(page) > len(shown))
 
     async def _masked(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
         subjects = {
@@ -101,3 +110,13 @@ class LogReader:
         redactions = Redactions.of([*related, *ranges])
         redactions.include(state.retained_upto, state.erased)
         return related, redactions
+
+
+def _newest(messages: list[Message]) -> list[Message]:
+    """The last of `messages` that fit into PAGE_BYTES, at least one."""
+    size = 0
+    for count, message in enumerate(reversed(messages), start=1):
+        size += len(msgspec.json.encode(message))
+        if size > PAGE_BYTES:
+            return messages[-count:]
+    return messages

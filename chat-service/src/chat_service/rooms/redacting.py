@@ -7,6 +7,7 @@ the store itself.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
@@ -90,12 +91,16 @@ class Redactor:
 
     async def _overwrite_one(self, room: str, redaction: Entry) -> None:
         if redaction.kind is Kind.DELETE and redaction.target is not None:
-            related = await self._log.targeting(room, [redaction.target])
-            edits = [entry.seq for entry in related if entry.kind is Kind.EDIT]
-            await self._log.overwrite(room, [redaction.target, *edits])
+            await self._overwrite_messages(room, [redaction.target])
             return
         sender = redaction.body.get("user", "")
         after, upto = 0, redaction.body["upto"]
         while seqs := await self._log.written_by(room, sender, after, upto, PAGE):
-            await self._log.overwrite(room, seqs)
+            await self._overwrite_messages(room, seqs)
             after = seqs[-1]
+
+    async def _overwrite_messages(self, room: str, seqs: Sequence[int]) -> None:
+        # Edits first: they can stand beyond a range, and are found by what they edit, while that is listed.
+        related = await self._log.targeting(room, seqs)
+        await self._log.overwrite(room, [entry.seq for entry in related if entry.kind is Kind.EDIT])
+        await self._log.overwrite(room, seqs)

@@ -15,12 +15,12 @@ from chat_service.model import ids
 from chat_service.model.entries import Kind
 from chat_service.model.errors import ChatError, Code, forbidden, not_found
 from chat_service.model.permissions import Action
-from chat_service.model.rooms import HistoryAccess, RoomKind, RoomState, Visibility
+from chat_service.model.rooms import STATE_KINDS, HistoryAccess, RoomKind, RoomState, Visibility
 from chat_service.model.writes import Write, digest_of
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
 from chat_service.rooms.audience import Audience
-from chat_service.rooms.deciding import Receipt
+from chat_service.rooms.deciding import Receipt, outcome_of
 from chat_service.rooms.delivery import Delivery
 from chat_service.rooms.hub import Subscription
 from chat_service.rooms.lists import RoomLists
@@ -28,7 +28,7 @@ from chat_service.rooms.opening import Held, Opened, Openings
 from chat_service.rooms.presence import Presence
 from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.readers import Reader
-from chat_service.rooms.reading import History, LogReader, item
+from chat_service.rooms.reading import History, LogReader
 from chat_service.rooms.redacting import Redactor
 from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.unread import UnreadReports
@@ -59,6 +59,7 @@ class Rooms:
         self._bus = bus
         self._people = people
         self._metrics = metrics
+        self._limits = limits
         self._digest_secret = station.digest_secret
         self._reader = LogReader(room_log)
         unread = UnreadReports(bus, station.node)
@@ -132,7 +133,10 @@ class Rooms:
         """Queue a write, in the order of calls. `origin` is the connection it comes from.
 
         The future brings the receipt once the entry is durably stored, or the ChatError that refuses it.
+        Raises ChatError `rate_limited` or `overloaded` where too much is written to the room.
         """
+        if kind not in STATE_KINDS:
+            self._throttle(user, room)
         write = Write(
             kind=kind,
             sender=user,
@@ -143,19 +147,16 @@ class Rooms:
             own_key=key is not None,
         )
         answer = self.active.submit(room, write, origin if origin is not None else object())
-        answer.add_done_callback(self._count)
+        answer.add_done_callback(lambda done: self._metrics.sends.labels(outcome_of(done)).inc())
         if kind in {Kind.DELETE, Kind.ERASE, Kind.RETAIN}:
             answer.add_done_callback(lambda _: self.redactor.note(room))
         return answer
 
-    def _count(self, answer: asyncio.Future[Receipt]) -> None:
-        if answer.cancelled():
-            outcome = "cancelled"
-        elif (error := answer.exception()) is not None:
-            outcome = str(error.code) if isinstance(error, ChatError) else str(Code.INTERNAL)
-        else:
-            outcome = "duplicate" if answer.result().duplicate else "stored"
-        self._metrics.sends.labels(outcome).inc()
+    def _throttle(self, user: str, room: str) -> None:
+        # Only for who may see the room: nobody else can use up what its people are allowed.
+        writer = self.active.get(room)
+        if writer is not None and writer.state.permits(user, Action.READ):
+            self._limits.writes_of(room)
 
     async def act(
         self,
@@ -246,9 +247,7 @@ class Rooms:
 
     async def state(self, user: str, room: str, action: Action = Action.READ) -> RoomState:
         """The room's state, if `user` may do `action` in it."""
-        state = (await self.active.load(room)).state
-        if not state.exists or not state.permits(user, Action.READ):
-            raise not_found("There is no such room.")
+        state = (await self.active.load_readable(room, user)).state
         if not state.permits(user, action):
             raise forbidden("Your role in this room does not allow this.")
         return state
@@ -299,14 +298,14 @@ class Rooms:
         """Raw entries after a seq."""
         state = await self.state(user, room)
         first = state.readable_from(user)
-        entries = await self._reader.entries(state, max(after, first - 1), limit + 1)
+        items = await self._reader.items(state, max(after, first - 1), limit)
         head = await self._log.head(room)
         return EntriesPage(
-            entries=[msgspec.Raw(item(entry).wire) for entry in entries[:limit]],
+            entries=[msgspec.Raw(one.wire) for one in items],
             last_seq=head.seq,
             last_id=head.id,
             epoch=self.publisher.epoch(state),
-            more=len(entries) > limit,
+            more=bool(items) and items[-1].seq < head.seq,
         )
 
     async def mark_read(self, user: str, room: str, seq: int) -> int:
@@ -314,7 +313,10 @@ class Rooms:
         state = await self.state(user, room)
         if user not in state.members:
             raise forbidden("Only members have a read marker.")
-        marked = await self._directory.mark_read(user, room, min(seq, state.head.seq))
+        end = state.head.seq
+        if seq > end:
+            end = (await self._log.head(room)).seq  # another node may have written
+        marked = await self._directory.mark_read(user, room, min(seq, end))
         self.hint(room, "read", {"room": room, "user": user, "seq": marked})
         return marked
 

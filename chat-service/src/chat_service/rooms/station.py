@@ -9,12 +9,17 @@ from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.writer import WriterLimits
 
 
+def _unlimited(room: str) -> None:
+    del room
+
+
 @dataclass(slots=True, frozen=True)
 class RoomsLimits:
-    """The limits of writers and of delivery."""
+    """The limits of writers and of delivery, and `writes_of`, which raises where a room is written to too fast."""
 
     writer: WriterLimits = field(default_factory=WriterLimits)
     delivery: DeliveryLimits = field(default_factory=DeliveryLimits)
+    writes_of: Callable[[str], None] = _unlimited
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,8 +20,8 @@ from chat_service.log import RoomLog
 from chat_service.model.entries import Entry
 from chat_service.model.errors import ChatError, Code, unavailable
 from chat_service.model.ids import new_entry_id
-from chat_service.model.redaction import Redactions
-from chat_service.model.rooms import RoomState
+from chat_service.model.redaction import Redactions, subject_of
+from chat_service.model.rooms import STATE_KINDS, RoomState
 from chat_service.model.writes import Write
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.deciding import Decision, Known, Receipt, decide
@@ -43,7 +43,10 @@ class Followers(Protocol):
     """What has to happen with appended entries besides being stored."""
 
     async def stored(self, state: RoomState, entries: Sequence[Entry]) -> None:
-        """Project membership changes. Awaited before the ack; raises ChatError where it must be repeated."""
+        """Project membership changes. Awaited before the ack; raises ChatError where it must be repeated.
+
+        `entries` hold every change since it last returned: a projection says that nothing before it is missing.
+        """
         ...
 
     def publish(self, state: RoomState, entries: Sequence[Entry]) -> None:
@@ -129,6 +132,7 @@ class RoomWriter:
         self._taken = 0
         self._task: asyncio.Task[None] | None = None
         self._moving = asyncio.Lock()
+        self._unprojected: dict[str, Entry] = {}
         self._pause_s = 0.0
         self._look_up_keys = not room_log.refuses_repeated_keys
 
@@ -211,7 +215,7 @@ class RoomWriter:
                 self._take_along(batch[position], batch[position + 1 :])
         if decision.repeated:
             self._followers.publish(self.state, decision.repeated)
-            await self._followers.stored(self.state, decision.repeated)
+            await self._follow_up(decision.repeated)
         for position, answer in decision.answers:
             if isinstance(answer, Receipt):
                 batch[position].resolve(answer)
@@ -234,7 +238,11 @@ class RoomWriter:
             )
             if decision.unsure:
                 keys.update(dict.fromkeys(decision.unsure))
-                keys.update(await self._log.by_keys(self.state.room, decision.unsure))
+                stored = await self._stored_under(decision.unsure)
+                keys.update(stored)
+                # One of another node that is not heard of yet: it is projected from the state behind it.
+                if any(entry.seq > self.state.head.seq for entry in stored.values()) and await self._catch_up():
+                    keys.clear()
             elif decision.refuses and not read:
                 read = True
                 if await self._catch_up():
@@ -247,9 +255,21 @@ class RoomWriter:
         if not wanted:
             return {}
         found = await self._log.at(self.state.room, wanted)
-        redactions = Redactions.of(await self._log.targeting(self.state.room, wanted))
-        redactions.include(self.state.retained_upto, self.state.erased)
+        redactions = await self._redactions(wanted)
         return {seq: redactions.mask(entry) for seq, entry in found.items()}
+
+    async def _stored_under(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
+        """The entries under these keys, masked: a repeat is published again, and its body may be redacted."""
+        found = await self._log.by_keys(self.state.room, keys)
+        if not found:
+            return found
+        redactions = await self._redactions({subject_of(entry) for entry in found.values()})
+        return {key: redactions.mask(entry) for key, entry in found.items()}
+
+    async def _redactions(self, subjects: Collection[int]) -> Redactions:
+        redactions = Redactions.of(await self._log.targeting(self.state.room, subjects))
+        redactions.include(self.state.retained_upto, self.state.erased)
+        return redactions
 
     def _entry(self, write: Write, seq: int) -> Entry:
         return Entry(
@@ -290,9 +310,17 @@ class RoomWriter:
     async def _settle(self, entries: Sequence[Entry], accepted: Sequence[Waiting]) -> None:
         self._advance(entries)
         self._followers.publish(self.state, entries)
-        await self._followers.stored(self.state, entries)
+        await self._follow_up(entries)
         for entry, waiting in zip(entries, accepted, strict=False):
             waiting.resolve(Receipt(entry.seq, entry.id, entry.ts))
+
+    async def _follow_up(self, entries: Sequence[Entry]) -> None:
+        """Have `entries` projected, and every change whose own projection may not have been: that of another
+        node that stopped in between, and ours that failed and was given up.
+        """
+        behind = [entry for entry in self._unprojected.values() if entry not in entries]
+        await self._followers.stored(self.state, [*behind, *entries])
+        self._unprojected.clear()
 
     def _take_along(self, failed: Waiting, later: Sequence[Waiting]) -> None:
         """Fail what waits of the same origin: it was sent to stand behind the one that failed."""
@@ -321,6 +349,9 @@ class RoomWriter:
     def _advance(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self.state.apply(entry)
+            if entry.kind in STATE_KINDS:
+                # The last one about somebody is enough: rows are written as folded now.
+                self._unprojected[entry.body.get("user", entry.kind)] = entry
         self.recent.add(entries)
 
 

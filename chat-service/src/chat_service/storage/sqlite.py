@@ -68,13 +68,14 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish every write that was taken, then close all connections and release the lock."""
-        if self._writer is not None:
+        # Taken first: what is asked for while we wait is refused, it would stand behind the end and never run.
+        writer, self._writer = self._writer, None
+        readers, self._readers = self._readers, None
+        if writer is not None:
             self._jobs.put(None)
-            await asyncio.to_thread(self._writer.join)
-            self._writer = None
-        if self._readers is not None:
-            await asyncio.to_thread(self._readers.shutdown)
-            self._readers = None
+            await asyncio.to_thread(writer.join)
+        if readers is not None:
+            await asyncio.to_thread(readers.shutdown)
         for connection in self._opened:
             connection.close()
         self._opened.clear()
