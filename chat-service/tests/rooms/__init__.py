@@ -1,0 +1,1 @@
+"""Tests of the heart: the writer, delivery, opening and everything that follows an append."""
