@@ -20,6 +20,7 @@ from chat_service.observability.endpoint import MetricsEndpoint
 from chat_service.observability.loop_lag import sample_loop_lag
 from chat_service.observability.metrics import Metrics
 from chat_service.periodic import Chore, Chores
+from chat_service.realtime.dialects import V1_NAMESPACE
 from chat_service.realtime.events import ChatNamespace
 from chat_service.realtime.server import SocketServer
 from chat_service.rooms.service import Rooms
@@ -188,6 +189,9 @@ class Lifecycle:
         for start in range(0, len(sessions), size):
             await self._pause(over_s / batches)
             for session in sessions[start : start + size]:
+                connection = sockets.connection_of(session.id, V1_NAMESPACE)
+                if connection is not None:
+                    connection.emit("notice", {"kind": "shutdown"})
                 finishing = sockets.finish(session, patience=self._timing.patience_s)
                 closing.add(asyncio.get_running_loop().create_task(finishing))
         if closing:

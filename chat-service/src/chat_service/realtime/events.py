@@ -43,12 +43,13 @@ MAX_OPEN_ROOMS = 500
 class Participant:
     """A signed-in connection: its reader, whom its latest access token names, and the rooms being opened."""
 
-    __slots__ = ("_turn", "opening", "principal", "reader", "warned")
+    __slots__ = ("_turn", "opening", "principal", "reader", "told_at", "warned")
 
     def __init__(self, reader: SocketReader, principal: Principal) -> None:
         self.reader = reader
         self.principal = principal
         self.warned = False
+        self.told_at = 0.0
         self.opening: list[str] = []
         self._turn = asyncio.Lock()
 
@@ -132,7 +133,16 @@ class ChatNamespace:
         return act(participant, parse(args[0], kind))
 
     def failed(self, connection: Connection, error: BaseException) -> object:
-        """The acknowledgement of an event that raised."""
+        """The acknowledgement of an event that raised.
+
+        Who goes too fast is told by a notice as well, once a second: not every event asks for an answer.
+        """
+        if isinstance(error, ChatError) and error.code is Code.RATE_LIMITED:
+            participant: Participant = connection.state
+            now = asyncio.get_running_loop().time()
+            if now >= participant.told_at + 1.0:
+                participant.told_at = now
+                connection.emit("notice", {"kind": "rate_limited", "retry_after_ms": error.retry_after_ms})
         return failure(error, connection.namespace)
 
     def drained(self, connection: Connection) -> None:

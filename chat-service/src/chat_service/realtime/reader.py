@@ -34,6 +34,10 @@ class SocketReader:
             raise TypeError(f"expected Frames of the engine, got {type(frames).__name__}")
         self.connection.write(frames)
 
+    def restart(self) -> None:
+        """See Reader."""
+        self.connection.close()
+
     async def drained(self) -> bool:
         """See Reader."""
         if not self.connection.is_open:

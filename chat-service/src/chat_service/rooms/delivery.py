@@ -201,7 +201,8 @@ class Delivery:
         """Make every reader open the room anew: its log is another one than the one delivered so far."""
         log.warning("delivery.resync", room=hub.room)
         for subscription in list(hub.subscriptions.values()):
-            self._notice(subscription.reader, {"kind": "resync", "room": hub.room})
+            if not self._notice(subscription.reader, {"kind": "resync", "room": hub.room}):
+                subscription.reader.restart()
             self.close(hub, subscription)
         self._active().forget(hub.room)
 

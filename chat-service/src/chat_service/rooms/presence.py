@@ -6,6 +6,9 @@ from typing import Generic, TypeVar
 
 Who = TypeVar("Who")
 
+ONLINE_MOST = 1000
+"""Most people that an answer names as present: presence is for looking at, not for counting crowds."""
+
 
 class Presence(Generic[Who]):
     """Counts the connections of everyone in a room; somebody is present while one of theirs is.

@@ -51,6 +51,10 @@ class Reader(Protocol):
         """Queue `frames`; never waits. Whatever is written to a closed connection is dropped."""
         ...
 
+    def restart(self) -> None:
+        """End the connection so that its client comes back and begins anew."""
+        ...
+
     async def drained(self) -> bool:
         """Return once it is no longer congested (True) or has closed (False)."""
         ...

@@ -25,7 +25,7 @@ from chat_service.rooms.delivery import Delivery
 from chat_service.rooms.hub import Subscription
 from chat_service.rooms.lists import RoomLists
 from chat_service.rooms.opening import Held, Opened, Openings
-from chat_service.rooms.presence import Presence
+from chat_service.rooms.presence import ONLINE_MOST, Presence
 from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.readers import Reader
 from chat_service.rooms.reading import History, LogReader
@@ -351,7 +351,7 @@ class Rooms:
         if not opened.more and self.presence.enter(room, reader.id, reader.user):
             presence = {"room": room, "user": reader.user, "online": True}
             self.hint(room, "presence", presence, origin=reader.id)
-        return opened, self.presence.present(room)
+        return opened, self.presence.present(room)[:ONLINE_MOST]
 
     async def listen(self, reader: Reader, room: str) -> None:
         """Bring a connection everything that happens in a room from now on."""
