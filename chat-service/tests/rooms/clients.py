@@ -31,10 +31,14 @@ class Event(NamedTuple):
 
 
 class PlainDialect:
-    """A protocol whose frames are what they say. `takes_s` is how long it encodes, on a virtual clock."""
+    """A protocol whose frames are what they say, and which may have no word for events.
 
-    def __init__(self) -> None:
+    `takes_s` is how long it encodes, on a virtual clock.
+    """
+
+    def __init__(self, *, has_events: bool = True) -> None:
         self.takes_s = 0.0
+        self._has_events = has_events
 
     def entries(self, items: Sequence[Item]) -> Entries:
         """See Dialect."""
@@ -42,9 +46,9 @@ class PlainDialect:
             virtual_loop().turn_clock(self.takes_s)
         return Entries(tuple(item.wire for item in items))
 
-    def event(self, name: str, wire: bytes) -> Event:
+    def event(self, name: str, wire: bytes) -> Event | None:
         """See Dialect."""
-        return Event(name, wire)
+        return Event(name, wire) if self._has_events else None
 
 
 PLAIN = PlainDialect()
@@ -59,6 +63,7 @@ class PlainReader:
         self.dialect = dialect
         self.congested = False
         self.open = True
+        self.restarted = 0
         self.written: list[Entries | Event] = []
         self._drained = asyncio.Event()
         self._drained.set()
@@ -68,6 +73,10 @@ class PlainReader:
         assert not (isinstance(frames, Entries) and self.congested), "entries written to a reader that is full"
         if self.open:
             self.written.append(frames)
+
+    def restart(self) -> None:
+        """See Reader."""
+        self.restarted += 1
 
     def congest(self) -> None:
         """Take no more."""

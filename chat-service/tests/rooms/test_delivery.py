@@ -14,7 +14,7 @@ from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.hub import Phase
 from chat_service.rooms.reading import item
 
-from .clients import Event
+from .clients import Event, PlainDialect, PlainReader
 from .entries import ALICE, BOB, CAROL, ROOM, created, entry, joined
 from .gates import Fate
 from .hub_world import NodeBus
@@ -191,6 +191,27 @@ async def test_a_reader_that_fell_too_far_behind_is_told_to_start_over() -> None
         await asyncio.sleep(1)
         assert reader.seqs() == []
         assert reader.events("notice") == [{"kind": "resync", "room": ROOM}]
+        assert not node.rooms.delivery.has_open(reader, ROOM)
+
+
+@played
+async def test_whoever_cannot_be_told_to_start_over_goes_on_with_what_comes() -> None:
+    async with one_node(SMALL) as node:
+        await node.rooms.listen(reader := PlainReader("silent", BOB, PlainDialect(has_events=False)), ROOM)
+        reader.congest()
+        await node.say(ALICE, times=31)
+        reader.drain()
+        await asyncio.sleep(1)
+        await node.say(ALICE)
+        assert reader.seqs() == [38]
+
+
+@played
+async def test_whoever_cannot_be_told_of_another_log_is_made_to_come_back() -> None:
+    async with one_node() as node:
+        await node.rooms.listen(reader := PlainReader("silent", BOB, PlainDialect(has_events=False)), ROOM)
+        node.rooms.delivery.receive_frame(RoomFrame(ROOM, "another.epoch", (item(entry(7)),)))
+        assert reader.restarted == 1
         assert not node.rooms.delivery.has_open(reader, ROOM)
 
 

@@ -175,6 +175,7 @@ async def run(steps: list[Step], random: Random, faults: tuple[float, float, flo
     await world.start()
     world.clients.extend(world.connect(user, node) for user, node in READERS)
     checking: list[asyncio.Task[None]] = []
+    note(f"steps = {steps}")
     for step in steps:
         waiting = [call.name for call in world.gates.waiting]
         act(world, step)
@@ -191,7 +192,7 @@ async def run(steps: list[Step], random: Random, faults: tuple[float, float, flo
     await world.stop()
 
 
-@search(300)
+@search(1500)
 @given(
     steps=STEPS,
     random=st.randoms(use_true_random=False),

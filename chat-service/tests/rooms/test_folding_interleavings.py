@@ -114,7 +114,7 @@ def ordered(message: dict[str, Any]) -> dict[str, Any]:
     return message | {"reactions": sorted(message.get("reactions", {}).items())}
 
 
-@search(400)
+@search(800)
 @given(
     before=long(TALK, 24),
     after=long(TALK, 24),

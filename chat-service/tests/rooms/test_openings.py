@@ -157,6 +157,22 @@ async def test_whoever_joined_late_reads_from_there_where_the_room_says_so() -> 
 
 
 @played
+async def test_whoever_came_back_to_a_room_that_hides_what_they_missed_begins_anew() -> None:
+    """Resumed as if nothing lay between, they would show what they hold and what came later as one talk."""
+    async with one_node() as node:
+        await node.act(ALICE, Kind.SETTINGS, history="joined")
+        await node.act(ALICE, Kind.JOIN, user=DAVE, role="member")
+        await node.say(BOB)
+        held = await node.open(node.reader(DAVE), 0)
+        await node.act(DAVE, Kind.LEAVE, user=DAVE)
+        await node.say(BOB, times=2)
+        await node.act(ALICE, Kind.JOIN, user=DAVE, role="member")
+        again = await node.open(node.reader(DAVE), held.last_seq)
+        assert again.reset is not None
+        assert again.reset.messages == []
+
+
+@played
 async def test_a_page_shows_no_word_that_was_redacted_wherever_it_comes_from() -> None:
     async with one_node(SMALL) as node:
         await node.open(node.reader(ALICE))  # keeps the hub, and its ring, alive
@@ -224,6 +240,22 @@ async def test_removed_between_two_pages_one_gets_no_further_page() -> None:
         await node.act(ALICE, Kind.LEAVE, user=BOB)
         assert reader.events("notice") == [{"kind": "removed", "room": ROOM}]
         assert await fails(node.open(reader, opened.last_seq)) is Code.NOT_FOUND
+
+
+@played
+async def test_a_log_that_is_shorter_than_what_was_delivered_is_no_reason_to_spin() -> None:
+    """Regression: whoever opened a room whose log had lost its end waited for entries that never came, asking
+    the store again and again without a pause.
+    """
+    async with one_node() as node:
+        await node.open(node.reader(ALICE))
+        await node.act(ALICE, Kind.JOIN, user=DAVE, role="member")
+        del node.log.rooms[ROOM][6:]
+        node.directory.rooms.clear()
+        node.rooms.active.forget(ROOM)
+        assert await fails(node.open(node.reader(BOB), 6)) is Code.UNAVAILABLE
+        await node.rooms.delivery.check_tails()
+        assert (await node.open(node.reader(BOB), 6)).last_seq == 6
 
 
 # Openings that cross

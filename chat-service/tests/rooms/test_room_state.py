@@ -17,7 +17,7 @@ from .judging import fold_all
 from .profiles import long, search
 
 
-@search(600)
+@search(1000)
 @given(
     wanted=long(CHANGES, 30),
     at=st.floats(0, 1),

@@ -11,7 +11,6 @@ from chat_service.model.entries import Entry, Kind
 from chat_service.model.errors import ChatError, Code
 from chat_service.model.rooms import RoomState
 from chat_service.rooms import writer as writer_module
-from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.recent import Recent
 from chat_service.rooms.writer import RoomWriter, WriterLimits
 
@@ -19,41 +18,9 @@ from .entries import ALICE, BOB, CAROL, DAVE, ROOM, entry, joined, say, write
 from .gates import Fate
 from .judging import fold_all
 from .virtual_time import played, virtual_loop
-from .writer_world import HISTORY, WriterWorld, metrics
+from .writer_world import HISTORY, error, flow, let, metrics, receipt, two_nodes
 
 A, B = 0, 1
-
-
-def world(second_knows: int = len(HISTORY), *, refuses_repeated_keys: bool = True) -> WriterWorld:
-    return WriterWorld(refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows)
-
-
-async def let(it: WriterWorld, *fates: Fate) -> None:
-    """Open the gates one after the other, in the order of the calls."""
-    for fate in fates:
-        await virtual_loop().idle()
-        assert it.gates.waiting, "no call waits"
-        it.gates.let(0, fate)
-    await virtual_loop().idle()
-
-
-async def flow(it: WriterWorld) -> None:
-    """Let every call through."""
-    await virtual_loop().idle()
-    while it.gates.waiting:
-        await let(it, Fate.DONE)
-
-
-def error(it: WriterWorld, attempt: int) -> Code:
-    problem = it.attempts[attempt].error
-    assert problem is not None
-    return problem.code
-
-
-def receipt(it: WriterWorld, attempt: int) -> Receipt:
-    found = it.attempts[attempt].receipt
-    assert found is not None, it.attempts[attempt].error
-    return found
 
 
 # Queueing and batches
@@ -61,7 +28,7 @@ def receipt(it: WriterWorld, attempt: int) -> Receipt:
 
 @played
 async def test_what_waits_is_appended_together_in_the_order_received() -> None:
-    it = world()
+    it = two_nodes()
     it.send(A, say(ALICE, "first"), 0)
     await virtual_loop().idle()
     for number in range(5):
@@ -78,7 +45,7 @@ async def test_what_waits_is_appended_together_in_the_order_received() -> None:
 
 @played
 async def test_a_room_with_too_much_waiting_refuses_more_at_once() -> None:
-    it = world()
+    it = two_nodes()
     it.writers[A]._limits = WriterLimits(queue_entries=3)
     for number in range(3):
         it.send(A, say(ALICE, f"k{number}"), 0)
@@ -93,7 +60,7 @@ async def test_a_room_with_too_much_waiting_refuses_more_at_once() -> None:
 
 @played
 async def test_a_writer_with_nothing_to_do_has_no_task_and_finishes_at_once() -> None:
-    it = world()
+    it = two_nodes()
     await it.writers[A].finish()
     it.send(A, say(ALICE, "k"), 0)
     finishing = asyncio.ensure_future(it.writers[A].finish())
@@ -107,7 +74,7 @@ async def test_a_writer_with_nothing_to_do_has_no_task_and_finishes_at_once() ->
 @played
 async def test_a_batch_has_a_limit_and_the_rest_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "BATCH_LIMIT", 2)
-    it = world()
+    it = two_nodes()
     for number in range(5):
         it.send(A, say(ALICE, f"k{number}"), 0)
     await let(it, Fate.DONE)
@@ -118,7 +85,7 @@ async def test_a_batch_has_a_limit_and_the_rest_follows(monkeypatch: pytest.Monk
 
 @played
 async def test_nobody_writes_for_one_who_has_gone() -> None:
-    it = world()
+    it = two_nodes()
     it.send(A, say(ALICE, "k0"), 0)
     it.send(A, say(BOB, "gone"), 0)
     it.attempts[1].answer.cancel()
@@ -129,7 +96,7 @@ async def test_nobody_writes_for_one_who_has_gone() -> None:
 @played
 async def test_writes_that_others_depend_on_end_a_batch() -> None:
     """Bob is removed in the same moment in which he writes: the removal was received first."""
-    it = world()
+    it = two_nodes()
     it.send(A, write(Kind.LEAVE, ALICE, "out", {"user": BOB}), 0)
     it.send(A, say(BOB, "too late"), 0)
     await flow(it)
@@ -142,7 +109,7 @@ async def test_writes_that_others_depend_on_end_a_batch() -> None:
 
 @played
 async def test_a_refused_write_takes_the_waiting_ones_of_its_connection_along() -> None:
-    it = world()
+    it = two_nodes()
     it.send(A, write(Kind.EDIT, BOB, "bad", {"text": "mine now"}, 4), 0)
     it.send(A, say(BOB, "same connection"), 0)
     it.send(A, say(BOB, "other connection"), 1)
@@ -157,7 +124,7 @@ async def test_a_refused_write_takes_the_waiting_ones_of_its_connection_along() 
 
 @played
 async def test_a_store_that_is_away_is_asked_again_until_the_time_is_up() -> None:
-    it = world()
+    it = two_nodes()
     began = virtual_loop().time()
     it.send(A, say(ALICE, "k"), 0)
     it.send(A, say(ALICE, "behind it"), 0)
@@ -180,7 +147,7 @@ async def test_a_store_that_is_away_is_asked_again_until_the_time_is_up() -> Non
 
 @played
 async def test_an_insert_whose_answer_was_lost_is_found_and_acked() -> None:
-    it = world()
+    it = two_nodes()
     it.send(A, say(ALICE, "k"), 0)
     await let(it, Fate.LOST, Fate.DONE, Fate.DONE)
     await asyncio.sleep(1)
@@ -191,7 +158,7 @@ async def test_an_insert_whose_answer_was_lost_is_found_and_acked() -> None:
 
 @played
 async def test_an_insert_that_comes_late_does_not_come_twice() -> None:
-    it = world(refuses_repeated_keys=False)
+    it = two_nodes(refuses_repeated_keys=False)
     it.send(A, say(ALICE, "k"), 0)
     await let(it, Fate.DONE, Fate.LATE)
     await flow(it)
@@ -219,7 +186,7 @@ async def test_a_defect_of_ours_is_told_and_the_room_goes_on() -> None:
             return list(entries)
 
     followers = Broken()
-    it = world()
+    it = two_nodes()
     writer = RoomWriter(
         it.log,
         fold_all(HISTORY),
@@ -236,181 +203,6 @@ async def test_a_defect_of_ours_is_told_and_the_room_goes_on() -> None:
     assert (told.value.code, told.value.retryable) == (Code.INTERNAL, True)
     followers.broken = False
     assert (await writer.submit(say(ALICE, "k"), object())).seq == 7
-
-
-# Keys
-
-
-@played
-async def test_a_repeat_gets_the_first_receipt_wherever_it_is_sent() -> None:
-    it = world()
-    for number, node in enumerate((A, A, B, B)):
-        it.send(node, say(BOB, "k"), number)
-        await flow(it)
-    first, *others = (receipt(it, number) for number in range(4))
-    assert not first.duplicate
-    assert all((one.seq, one.id, one.ts, one.duplicate) == (first.seq, first.id, first.ts, True) for one in others)
-
-
-@played
-async def test_a_repeat_is_answered_though_its_sender_was_removed_since() -> None:
-    it = world()
-    it.send(A, say(BOB, "k"), 0)
-    await flow(it)
-    it.send(A, write(Kind.LEAVE, ALICE, "out", {"user": BOB}), 0)
-    await flow(it)
-    for node in (A, B):
-        it.send(node, say(BOB, "k"), 0)
-        await flow(it)
-    assert [receipt(it, number).seq for number in (0, 2, 3)] == [7, 7, 7]
-
-
-@played
-async def test_a_key_of_another_request_is_refused_for_good() -> None:
-    it = world()
-    it.send(A, say(BOB, "k", "one"), 0)
-    it.send(A, say(BOB, "k", "another"), 1)
-    await flow(it)
-    assert receipt(it, 0).seq == 7
-    assert (error(it, 1), it.attempts[1].error.retryable) == (Code.KEY_REUSED, False)  # type: ignore[union-attr]
-
-
-@played
-async def test_of_a_redacted_message_nobody_learns_the_words_by_its_key() -> None:
-    """What was deleted is compared by kind and target alone, whether the node remembers it or looks it up."""
-    it = world()
-    it.send(A, write(Kind.DELETE, ALICE, "del", {}, 5), 0)
-    await flow(it)
-    it.send(B, say(BOB, "old", "a guess"), 0)
-    it.send(B, write(Kind.REACTION, BOB, "old", {"emoji": "x", "on": True}, 4), 1)
-    await flow(it)
-    assert receipt(it, 1).seq == 5
-    assert error(it, 2) is Code.KEY_REUSED
-
-
-@played
-async def test_a_repeat_of_a_deleted_message_is_not_published_with_its_words() -> None:
-    """Regression: a repeat publishes its entry again, to heal a publish that was lost. Where the entry was
-    beyond the node's memory it was read from the log as stored, so a message deleted a moment ago, its body
-    not yet overwritten, went out to every reader once more.
-    """
-    it = world()
-    published: list[Entry] = []
-    it.writers[B]._followers.publish = lambda _, entries: published.extend(entries)  # type: ignore[method-assign]
-    it.send(A, write(Kind.DELETE, ALICE, "del", {}, 5), 0)
-    await flow(it)
-    it.send(B, say(BOB, "k"), 0)
-    await flow(it)
-    published.clear()
-    old = write(Kind.MESSAGE, BOB, "old", {"text": "text 5"})
-    it.send(B, old, 0)
-    await flow(it)
-    assert receipt(it, 2).seq == 5
-    assert published == [HISTORY[4].masked()]
-
-
-# Other nodes
-
-
-@played
-async def test_a_lost_race_is_decided_again_from_the_start() -> None:
-    """Both nodes have a batch under way when Bob is removed on one of them: on the other he is refused."""
-    it = world()
-    it.send(B, say(BOB, "too late"), 0)
-    it.send(B, say(CAROL, "in time"), 0)
-    await virtual_loop().idle()
-    it.send(A, write(Kind.LEAVE, ALICE, "out", {"user": BOB}), 0)
-    await virtual_loop().idle()
-    it.gates.let(1, Fate.DONE)
-    await flow(it)
-    assert receipt(it, 2).seq == 7
-    assert error(it, 0) is Code.NOT_FOUND
-    assert receipt(it, 1).seq == 8
-
-
-@played
-async def test_a_node_that_has_not_heard_of_a_message_reads_before_it_refuses() -> None:
-    """Carol reacts on B to what she was shown; B's writer has not written here since before it."""
-    it = world(second_knows=3)
-    it.send(B, write(Kind.REACTION, CAROL, "k", {"emoji": "x", "on": True}, 5), 0)
-    await flow(it)
-    assert receipt(it, 0).seq == 7
-
-
-@played
-async def test_a_deleted_message_beyond_memory_cannot_be_edited() -> None:
-    it = world()
-    it.send(A, write(Kind.DELETE, BOB, "del", {}, 5), 0)
-    await flow(it)
-    for number in range(4):
-        it.send(A, say(ALICE, f"k{number}"), 0)
-    it.send(A, write(Kind.EDIT, BOB, "edit", {"text": "again"}, 5), 0)
-    it.send(A, write(Kind.REACTION, BOB, "react", {"emoji": "x", "on": True}, 5), 1)
-    await flow(it)
-    assert [error(it, 5), error(it, 6)] == [Code.NOT_FOUND, Code.NOT_FOUND]
-
-
-@played
-async def test_a_change_whose_projection_failed_is_projected_with_the_next_one() -> None:
-    """Regression: Carol's leaving was stored, its projection failed until she was told `unavailable`. The next
-    change projected the room up to itself and its own member only: the directory said that nothing before it
-    was missing, and after a restart Carol was a member again.
-    """
-    it = world()
-    it.send(A, write(Kind.LEAVE, CAROL, "leave", {"user": CAROL}), 0)
-    await let(it, Fate.DONE)
-    assert [call.name for call in it.gates.waiting] == ["A project"]
-    await asyncio.sleep(11)
-    await let(it, Fate.FAILED)
-    assert error(it, 0) is Code.UNAVAILABLE
-    it.send(A, write(Kind.LEAVE, ALICE, "out", {"user": BOB}), 0)
-    await asyncio.sleep(1)
-    await flow(it)
-    assert receipt(it, 1).seq == 8
-    found = await it.directory.snapshot(ROOM)
-    assert found == fold_all(it.log.entries(ROOM))
-    assert set(found.members) == {ALICE}
-
-
-@played
-async def test_a_change_that_a_dead_node_did_not_project_is_projected_with_the_next_one() -> None:
-    """Regression, the same from elsewhere: B appended Bob's leaving and died; A read it and wrote on."""
-    it = world()
-    it.log.insert(ROOM, [entry(7, Kind.LEAVE, {"user": BOB})])
-    it.send(A, write(Kind.JOIN, ALICE, "in", {"user": DAVE, "role": "member"}), 0)
-    await flow(it)
-    found = await it.directory.snapshot(ROOM)
-    assert found == fold_all(it.log.entries(ROOM))
-    assert set(found.members) == {ALICE, CAROL, DAVE}
-
-
-@played
-async def test_a_repeat_on_a_node_that_has_not_heard_of_it_is_acked_once_it_is_projected() -> None:
-    """Regression: Bob's removal was stored by A, its projection not yet. The same request on B was found by
-    its key; B projected the room as B knew it, before the removal, and acked.
-    """
-    it = world(refuses_repeated_keys=False)
-    out = write(Kind.LEAVE, ALICE, "out", {"user": BOB})
-    it.send(A, out, 0)
-    await let(it, Fate.DONE, Fate.DONE)
-    assert [call.name for call in it.gates.waiting] == ["A project"]
-    it.send(B, out, 0)
-    await virtual_loop().idle()
-    while it.attempts[1].receipt is None:
-        [which] = [at for at, call in enumerate(it.gates.waiting) if call.name.startswith("B ")]
-        it.gates.let(which, Fate.DONE)
-        await virtual_loop().idle()
-    assert it.directory.rooms[ROOM].head.seq >= 7
-    assert BOB not in (await it.directory.snapshot(ROOM)).members  # type: ignore[union-attr]
-    await flow(it)
-
-
-@played
-async def test_a_node_catches_up_on_request_and_then_knows_the_room() -> None:
-    it = world(second_knows=2)
-    it.refresh(B)
-    await flow(it)
-    assert it.writers[B].state == fold_all(HISTORY)
 
 
 # Memory

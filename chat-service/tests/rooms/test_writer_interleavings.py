@@ -150,6 +150,7 @@ def act(world: WriterWorld, step: Step) -> None:
 
 async def run(steps: list[Step], *, refuses_repeated_keys: bool, second_knows: int) -> None:
     world = WriterWorld(refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows)
+    note(f"steps = {steps}")
     for step in steps:
         if isinstance(step, Pass):
             await asyncio.sleep(step.seconds)
@@ -162,7 +163,7 @@ async def run(steps: list[Step], *, refuses_repeated_keys: bool, second_knows: i
 
 
 @pytest.mark.parametrize("refuses_repeated_keys", [True, False], ids=["key index", "no key index"])
-@search(500)
+@search(1200)
 @given(steps=STEPS, second_knows=st.integers(3, 6))
 def test_any_interleaving_keeps_one_order_and_every_key_single(
     steps: list[Step], second_knows: int, *, refuses_repeated_keys: bool

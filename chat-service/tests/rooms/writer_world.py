@@ -20,7 +20,7 @@ from chat_service.rooms.unread import UnreadReports
 from chat_service.rooms.writer import RoomWriter, WriterLimits
 
 from .entries import ALICE, BOB, CAROL, ROOM, created, entry, joined
-from .gates import Gated, Gates
+from .gates import Fate, Gated, Gates
 from .judging import check_log, fold_all, refusal_after
 from .memory_directory import MemoryDirectory
 from .memory_log import MemoryLog
@@ -237,3 +237,38 @@ class WriterWorld:
         changes = await self.log.read_kinds(ROOM, state.head.seq, STATE_KINDS)
         state.catch_up(changes, await self.log.head(ROOM))
         assert state == fold_all(entries), "the directory has lost a change"
+
+
+def two_nodes(second_knows: int = len(HISTORY), *, refuses_repeated_keys: bool = True) -> WriterWorld:
+    """Nodes A and B; B may know only the beginning of the room's history."""
+    return WriterWorld(refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows)
+
+
+async def let(it: WriterWorld, *fates: Fate) -> None:
+    """Open the gates one after the other, in the order of the calls."""
+    for fate in fates:
+        await virtual_loop().idle()
+        assert it.gates.waiting, "no call waits"
+        it.gates.let(0, fate)
+    await virtual_loop().idle()
+
+
+async def flow(it: WriterWorld) -> None:
+    """Let every call through."""
+    await virtual_loop().idle()
+    while it.gates.waiting:
+        await let(it, Fate.DONE)
+
+
+def error(it: WriterWorld, attempt: int) -> Code:
+    """The code of the error that an attempt got."""
+    problem = it.attempts[attempt].error
+    assert problem is not None
+    return problem.code
+
+
+def receipt(it: WriterWorld, attempt: int) -> Receipt:
+    """The receipt that an attempt got."""
+    found = it.attempts[attempt].receipt
+    assert found is not None, it.attempts[attempt].error
+    return found

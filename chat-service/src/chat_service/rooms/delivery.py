@@ -12,7 +12,7 @@ import structlog
 from chat_service.bus import Bus, Hint, Item, RoomFrame
 from chat_service.log import RoomLog
 from chat_service.model.entries import Head
-from chat_service.model.errors import ChatError
+from chat_service.model.errors import ChatError, unavailable
 from chat_service.model.permissions import Action
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
@@ -274,7 +274,10 @@ class Delivery:
         """
         writer = await self._active().load(hub.room)
         while writer.state.head.seq < hub.access_seq:
+            known = writer.state.head
             await writer.refresh()
+            if writer.state.head == known:
+                raise unavailable("The log does not show yet what this room has delivered. Try again.")
         if hub.held:
             self.recheck(hub, writer)
             hub.release()

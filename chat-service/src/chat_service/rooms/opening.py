@@ -112,7 +112,8 @@ class Openings:
         if hub is None or hub.last - max(held.after, first - 1) > self._delivery.limits.resume_max_entries:
             return None
         if held.after < first:
-            return first - 1
+            # Whoever holds something from before they left would take what follows for all there was.
+            return first - 1 if held.after in {0, first - 1} else None
         entry = await self._reader.entry(writer.state, held.after)
         if entry is None or (held.after_id is not None and held.after_id != entry.id):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Generic, TypeVar
 
 Who = TypeVar("Who")
@@ -18,22 +19,31 @@ class Presence(Generic[Who]):
 
     def __init__(self) -> None:
         self._rooms: dict[str, dict[str, Who]] = {}
+        self._people: dict[str, Counter[Who]] = {}
 
     def enter(self, room: str, connection: str, who: Who) -> bool:
         """Note that a connection has the room open; True where `who` was not present before."""
-        there = self._rooms.setdefault(room, {})
-        first = who not in there.values()
-        there[connection] = who
-        return first
+        self.leave(room, connection)
+        self._rooms.setdefault(room, {})[connection] = who
+        people = self._people.setdefault(room, Counter())
+        people[who] += 1
+        return people[who] == 1
 
     def leave(self, room: str, connection: str) -> Who | None:
         """Note that a connection has not; returns who is gone with it, None where they are still present."""
         there = self._rooms.get(room, {})
-        who = there.pop(connection, None)
+        if connection not in there:
+            return None
+        who = there.pop(connection)
+        people = self._people[room]
+        people[who] -= 1
+        if people[who]:
+            return None
+        del people[who]
         if not there:
-            self._rooms.pop(room, None)
-        return who if who is not None and who not in there.values() else None
+            del self._rooms[room], self._people[room]
+        return who
 
     def present(self, room: str) -> list[Who]:
         """Everyone in the room, each once, in the order they came."""
-        return list(dict.fromkeys(self._rooms.get(room, {}).values()))
+        return list(self._people.get(room, ()))

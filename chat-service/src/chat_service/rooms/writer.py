@@ -345,6 +345,10 @@ class RoomWriter:
                 return any_new
             any_new = True
             self._advance(new)
+            # Ours were inserted without our hearing of it: nobody else tells the readers.
+            ours = [entry for entry in new if entry.node == self._node]
+            if ours:
+                self._followers.publish(self.state, ours)
 
     def _advance(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
