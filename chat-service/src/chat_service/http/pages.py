@@ -8,16 +8,22 @@ import msgspec
 from aiohttp import hdrs, web
 
 from chat_service.http.reference import reference
+from chat_service.http.web_client import web_client_routes
 
 _POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _CACHE = "no-cache"  # a browser keeps them and asks whether they changed
 
 
 def page_routes(document: dict[str, Any], version: str) -> list[web.RouteDef]:
-    """The landing page, the API reference with its document, the style sheet, and the version."""
+    """The web client, the plain page about the service, the API reference with its document, the version.
+
+    Where the client was not built its place is taken by the plain page.
+    """
     static = files("chat_service.http") / "static"
+    about = (static / "landing.html").read_text("utf-8").encode()
     return [
-        _fixed("/", (static / "landing.html").read_text("utf-8").encode(), "text/html"),
+        *(web_client_routes() or [_fixed("/", about, "text/html")]),
+        _fixed("/about", about, "text/html"),
         _fixed("/static/pages.css", (static / "pages.css").read_text("utf-8").encode(), "text/css"),
         _fixed("/api/docs", reference(document).encode(), "text/html"),
         _fixed("/api/v1/openapi.json", msgspec.json.encode(document), "application/json"),

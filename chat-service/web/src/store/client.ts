@@ -1,0 +1,320 @@
+/** ChatClient: everything of one signed-in person in one tab, put together. */
+import { Problem } from "../protocol/problem";
+import type { Rest } from "../protocol/rest";
+import type { Socket } from "../protocol/socket";
+import type { Entry, HistoryPage, Opened, Person, Receipt, ServerEvents } from "../protocol/wire";
+import type { Clock } from "./clock";
+import { Connection } from "./connection";
+import { Drafts } from "./drafts";
+import { Observable } from "./observable";
+import { Outbox, type Item, type OutboxStorage, type Tabs } from "./outbox";
+import { People } from "./people";
+import { Presence } from "./presence";
+import { RoomLog } from "./room_log";
+import { Rooms } from "./rooms";
+import type { Session } from "./session";
+import { OwnTyping, Typing } from "./typing";
+
+export interface ClientMeans {
+  me: Person;
+  session: Session;
+  rest: Rest;
+  socket: Socket;
+  clock: Clock;
+  outboxStorage: OutboxStorage;
+  tabs: Tabs;
+  drafts: Storage;
+}
+
+const OLDER_PAGE = 100;
+const GAP_MS = 1_000;
+
+export class ChatClient extends Observable {
+  readonly me: Person;
+  readonly rest: Rest;
+  readonly rooms: Rooms;
+  readonly people: People;
+  readonly typing: Typing;
+  readonly ownTyping: OwnTyping;
+  readonly presence = new Presence();
+  readonly drafts: Drafts;
+  readonly outbox: Outbox;
+  readonly connection: Connection;
+  /** Whether the service can only be read from now: its store does not answer. */
+  readOnly = false;
+  /** Why the room that is shown could not be opened. */
+  openProblem: Problem | null = null;
+  /** Told of every message that comes live into a room that is open. */
+  heard: (entry: Entry) => void = () => undefined;
+  private readonly logs = new Map<string, RoomLog>();
+  private shown: string | null = null;
+  private opening = false;
+  private again = false;
+  private wasConnected = false;
+
+  constructor(private readonly means: ClientMeans) {
+    super();
+    const { me, clock, session, rest } = means;
+    this.me = me;
+    this.rest = rest;
+    this.rooms = new Rooms(() => me.id);
+    this.people = new People((ids) => rest.people(ids));
+    this.people.add(me);
+    this.typing = new Typing(clock);
+    this.ownTyping = new OwnTyping(clock, (room, on) => this.sayTyping(room, on));
+    this.drafts = new Drafts(me.id, means.drafts);
+    this.outbox = new Outbox({
+      user: me.id,
+      storage: means.outboxStorage,
+      tabs: means.tabs,
+      clock,
+      deliver: (item) => this.deliver(item),
+      isSeen: (room, seq) => room !== this.shown || this.log(room).cursor >= seq,
+      outcome: (problem) => this.setReadOnly(problem),
+    });
+    this.connection = new Connection({
+      socket: means.socket,
+      clock,
+      access: () => session.access(),
+      renew: () => session.renew(),
+      event: (name, payload) => this.event(name, payload),
+    });
+    session.renewed = (token) => void this.authenticate(token);
+    this.connection.subscribe(() => this.connectionChanged());
+  }
+
+  start(online: boolean): void {
+    void this.outbox.restore();
+    this.connection.start(online);
+  }
+
+  stop(forget: boolean): void {
+    this.connection.stop();
+    void this.outbox.end(forget);
+  }
+
+  /** What is held of a room. */
+  log(room: string): RoomLog {
+    const known = this.logs.get(room);
+    if (known !== undefined) return known;
+    const log = new RoomLog(
+      room,
+      (entry) => this.follow(entry),
+      (begun) => this.began(begun),
+    );
+    this.logs.set(room, log);
+    return log;
+  }
+
+  /** Show a room: it is live until another one is shown. */
+  show(room: string | null): void {
+    if (this.shown === room) return;
+    const before = this.shown;
+    this.shown = room;
+    this.ownTyping.stopped();
+    this.setOpenProblem(null);
+    if (before !== null) {
+      this.log(before).paused();
+      if (this.connection.connected) void this.quietly("room:close", { room: before });
+    }
+    void this.open();
+  }
+
+  /** Load messages before those held. */
+  async loadOlder(room: string, limit = OLDER_PAGE): Promise<void> {
+    const log = this.log(room);
+    const ticket = log.askOlder();
+    if (ticket === null) return;
+    try {
+      const asked = { room, before: ticket.before, limit };
+      log.older(ticket, await this.connection.call<HistoryPage>("room:history", asked));
+    } catch {
+      log.olderFailed(ticket);
+    }
+  }
+
+  /** This person has seen a room up to a seq. */
+  markRead(room: string, seq: number): void {
+    const row = this.rooms.get(room);
+    if (row === undefined || seq <= row.read_seq || !this.connection.connected) return;
+    this.rooms.read(room, seq);
+    void this.quietly("read:mark", { room, seq });
+  }
+
+  /** Read the room list again. */
+  async loadRooms(): Promise<void> {
+    try {
+      this.rooms.replace(await this.rest.rooms());
+    } catch (thrown) {
+      const problem = Problem.of(thrown);
+      if (problem.retryable) this.means.clock.later(5_000, () => void this.loadRooms());
+    }
+  }
+
+  /** Open the room that is shown again, after what went wrong. */
+  reopen(): void {
+    void this.open();
+  }
+
+  private connectionChanged(): void {
+    const { connected } = this.connection;
+    if (connected === this.wasConnected) return;
+    this.wasConnected = connected;
+    this.outbox.setOnline(connected);
+    if (connected) {
+      this.setReadOnly(null);
+      this.people.forgetAsked();
+      void this.loadRooms();
+      void this.open();
+    } else {
+      for (const log of this.logs.values()) log.paused();
+      this.presence.clear();
+    }
+    this.changed();
+  }
+
+  /** One opening at a time: what is asked for meanwhile is done after it. */
+  private async open(): Promise<void> {
+    if (this.opening) {
+      this.again = true;
+      return;
+    }
+    this.opening = true;
+    try {
+      await this.openShown();
+    } finally {
+      this.opening = false;
+      if (this.again) {
+        this.again = false;
+        void this.open();
+      }
+    }
+  }
+
+  private async openShown(): Promise<void> {
+    const room = this.shown;
+    if (room === null || !this.connection.connected) return;
+    const log = this.log(room);
+    try {
+      do {
+        const answer = await this.connection.call<Opened>("room:open", { room, ...log.held() });
+        log.opened(answer);
+        this.presence.set(room, answer.online);
+      } while (!log.live && this.shown === room);
+      this.setOpenProblem(null);
+      this.outbox.seen(room, log.cursor);
+    } catch (thrown) {
+      this.openFailed(room, Problem.of(thrown));
+    }
+  }
+
+  private openFailed(room: string, problem: Problem): void {
+    if (room !== this.shown) return;
+    if (problem.retryable) {
+      this.means.clock.later(problem.retry_after_ms ?? 2_000, () => void this.open());
+      return;
+    }
+    this.log(room).forget();
+    this.setOpenProblem(problem);
+  }
+
+  private event<K extends keyof ServerEvents>(name: K, payload: ServerEvents[K]): void {
+    const take = this.taking[name] as (payload: ServerEvents[K]) => void;
+    take(payload);
+  }
+
+  private readonly taking: { [K in keyof ServerEvents]: (payload: ServerEvents[K]) => void } = {
+    entry: (entry) => this.receive(entry),
+    unread: ({ room, last_seq, mentions }) => this.rooms.unread(room, last_seq, mentions),
+    typing: ({ room, user, on }) => this.typing.heard(room, user, on),
+    presence: ({ room, user, online }) => this.presence.heard(room, user, online),
+    read: ({ room, user, seq }) => {
+      if (user === this.me.id) this.rooms.read(room, seq);
+    },
+    rooms: ({ room, member, view }) => {
+      this.rooms.told(room, member, view);
+      if (room === this.shown && view === null) void this.open();
+    },
+    notice: ({ kind, room }) => {
+      if ((kind === "resync" || kind === "removed") && room === this.shown) void this.open();
+      if (kind === "token_expired") void this.means.session.renew().catch(() => undefined);
+      if (kind === "revoked") this.means.session.end(true);
+    },
+  };
+
+  private receive(entry: Entry): void {
+    const log = this.logs.get(entry.room);
+    if (log === undefined || entry.room !== this.shown) return;
+    switch (log.receive(entry)) {
+      case "contradicts":
+        log.forget();
+        void this.open();
+        break;
+      case "early":
+        // It may be on its way; where it is not, the log has it.
+        this.means.clock.later(GAP_MS, () => log.hasGap && void this.open());
+        break;
+      case "applied":
+        if (entry.kind === "message") this.heard(entry);
+        break;
+      default:
+    }
+  }
+
+  private follow(entry: Entry): void {
+    this.rooms.follow(entry);
+    if (entry.kind === "message") this.typing.heard(entry.room, entry.sender, false);
+    const own = entry.sender === this.me.id;
+    this.outbox.seen(entry.room, entry.seq, own ? entry.key : undefined);
+  }
+
+  private began(log: RoomLog): void {
+    for (const { sender, key, seq } of log.messages) {
+      if (sender === this.me.id && key !== null) this.outbox.seen(log.room, seq, key);
+    }
+  }
+
+  private deliver({ room, key, write }: Item): Promise<Receipt> {
+    return this.connection.call<Receipt>(...asEvent(room, key, write));
+  }
+
+  private setReadOnly(problem: Problem | null): void {
+    const readOnly = problem?.code === "unavailable" || (this.readOnly && problem?.retryable === true);
+    if (readOnly === this.readOnly) return;
+    this.readOnly = readOnly;
+    this.changed();
+  }
+
+  private setOpenProblem(problem: Problem | null): void {
+    this.openProblem = problem;
+    this.changed();
+  }
+
+  private async authenticate(token: string): Promise<void> {
+    if (this.connection.connected) await this.quietly("auth:refresh", { token });
+  }
+
+  private sayTyping(room: string, on: boolean): void {
+    if (this.connection.connected && room === this.shown) void this.quietly("typing", { room, on });
+  }
+
+  /** What may be lost without harm. */
+  private async quietly(event: string, payload: object): Promise<void> {
+    await this.connection.call(event, payload).catch(() => undefined);
+  }
+}
+
+function asEvent(room: string, key: string, write: Item["write"]): [string, object] {
+  switch (write.kind) {
+    case "send": {
+      const { text, reply_to } = write;
+      return ["message:send", { room, key, body: { text }, ...(reply_to === undefined ? {} : { reply_to }) }];
+    }
+    case "edit":
+      return ["message:edit", { room, key, target: write.target, body: { text: write.text } }];
+    case "delete":
+      return ["message:delete", { room, key, target: write.target }];
+    case "react":
+      return ["reaction:set", { room, key, target: write.target, emoji: write.emoji, on: write.on }];
+  }
+}
