@@ -10,15 +10,18 @@ help: ## List the targets
 .PHONY: run
 run: ## Start the service on http://localhost:8000, its data in ./data
 	@scripts/environment run
+	@scripts/web || echo "!!! The web client cannot be built here: a plain page stands in for it." >&2
 	@scripts/run
 
 .PHONY: dev
 dev: environment ## The same with demo data, reloading on change
+	@scripts/web || echo "!!! The web client cannot be built here: a plain page stands in for it." >&2
 	@scripts/dev
 
 .PHONY: test
-test: lint node ## Check everything: lint, types, every test, coverage (TESTS=path: those only)
+test: lint node ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
 	@scripts/test $(TESTS)
+	@$(if $(TESTS),,scripts/test-web)
 
 .PHONY: lint
 lint: environment typecheck ## Check style and types
