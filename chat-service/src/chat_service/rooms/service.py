@@ -12,7 +12,7 @@ from chat_service.bus import Appended, Bus, Hint, Message, RoomFrame
 from chat_service.directory.rooms import RoomDirectory, RoomRow
 from chat_service.log import RoomLog
 from chat_service.model import ids
-from chat_service.model.entries import Kind
+from chat_service.model.entries import EMPTY, Kind
 from chat_service.model.errors import ChatError, Code, forbidden, not_found
 from chat_service.model.permissions import Action
 from chat_service.model.rooms import STATE_KINDS, HistoryAccess, RoomKind, RoomState, Visibility
@@ -32,7 +32,7 @@ from chat_service.rooms.reading import History, LogReader
 from chat_service.rooms.redacting import Redactor
 from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.unread import UnreadReports
-from chat_service.rooms.views import EntriesPage, MembersPage, MemberView, RoomSummary, RoomView, view
+from chat_service.rooms.views import EntriesPage, MembersPage, RoomSummary, RoomView, members_page, summary, view
 from chat_service.rooms.writer import RoomWriter
 
 
@@ -260,21 +260,7 @@ class Rooms:
         """The rooms of `user`, by name."""
         rows = await self._directory.rooms_of(user)
         heads = await self._log.heads([row.room for row in rows])
-        return [
-            RoomSummary(
-                room=row.room,
-                kind=row.kind,
-                visibility=row.visibility,
-                name=row.name,
-                topic=row.topic,
-                role=row.role,
-                last_seq=heads[row.room].seq if row.room in heads else 0,
-                read_seq=row.read_seq,
-                mentions=row.mentions,
-                with_user=row.with_user,
-            )
-            for row in rows
-        ]
+        return [summary(row, heads.get(row.room, EMPTY).seq) for row in rows]
 
     async def public_rooms(self, user: str, query: str, after: str, limit: int) -> list[RoomRow]:
         """Public channels that match; guests find none, they are brought in by invitation."""
@@ -284,10 +270,7 @@ class Rooms:
 
     async def members(self, user: str, room: str, after: str, limit: int) -> MembersPage:
         """Members by user id, beyond the id `after`."""
-        state = await self.state(user, room, Action.SEE_MEMBERS)
-        found = sorted(member for member in state.members if member > after)[: limit + 1]
-        page = [MemberView(one, state.members[one].role, state.members[one].since) for one in found[:limit]]
-        return MembersPage(page, more=len(found) > limit)
+        return members_page(await self.state(user, room, Action.SEE_MEMBERS), after, limit)
 
     async def history(self, user: str, room: str, before: int | None, limit: int) -> History:
         """Messages before a seq (None: the newest), folded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chat_service.directory.rooms import MembershipRow
 from chat_service.model.permissions import Role
 from chat_service.model.rooms import HistoryAccess, RoomKind, RoomState, Visibility
 
@@ -82,3 +83,26 @@ def view(state: RoomState, user: str) -> RoomView:
         last_seq=state.head.seq,
         with_user=others[0] if state.kind is RoomKind.DIRECT and others else None,
     )
+
+
+def summary(row: MembershipRow, last_seq: int) -> RoomSummary:
+    """One line of somebody's room list; `last_seq` is the end of the room's log."""
+    return RoomSummary(
+        room=row.room,
+        kind=row.kind,
+        visibility=row.visibility,
+        name=row.name,
+        topic=row.topic,
+        role=row.role,
+        last_seq=last_seq,
+        read_seq=row.read_seq,
+        mentions=row.mentions,
+        with_user=row.with_user,
+    )
+
+
+def members_page(state: RoomState, after: str, limit: int) -> MembersPage:
+    """Members by user id, beyond the id `after`."""
+    found = sorted(member for member in state.members if member > after)[: limit + 1]
+    page = [MemberView(one, state.members[one].role, state.members[one].since) for one in found[:limit]]
+    return MembersPage(page, more=len(found) > limit)
