@@ -85,7 +85,6 @@ async def test_a_room_that_nobody_wrote_to_is_empty(log: RoomLog) -> None:
     assert await log.head(ROOM) == EMPTY
     assert await log.heads([ROOM]) == {}
     assert await log.read(ROOM, 0, 10) == []
-    assert await log.tails({ROOM: 0}) == set()
 
 
 async def test_a_taken_seq_is_refused_and_the_first_entry_there_stays(pair: Logs) -> None:
@@ -175,7 +174,6 @@ async def test_heads_and_tails_are_answered_for_many_rooms(log: RoomLog) -> None
     assert await log.head(ROOM) == Head(2, "id2")
     heads = await log.heads([ROOM, OTHER_ROOM, missing])
     assert heads == {ROOM: Head(2, "id2"), OTHER_ROOM: Head(1, "id1")}
-    assert await log.tails({ROOM: 1, OTHER_ROOM: 1, missing: 0}) == {ROOM}
     assert await log.heads([]) == {}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -74,10 +74,6 @@ class MemoryLog:
         """See RoomLog."""
         stored = {(entry.sender, entry.key): entry for entry in self.entries(room)}
         return {key: stored[key] for key in keys if key in stored}
-
-    async def tails(self, after: Mapping[str, int]) -> set[str]:
-        """See RoomLog."""
-        return {room for room, seq in after.items() if len(self.rooms.get(room, ())) > seq}
 
     async def overwrite(self, room: str, seqs: Collection[int]) -> None:
         """See RoomLog."""

@@ -6,7 +6,7 @@ Two entries of a room never share a seq, whoever writes: that is the only thing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from chat_service.model.entries import Entry, Head, Kind
@@ -56,10 +56,6 @@ class RoomLog(Protocol):
 
     async def by_keys(self, room: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
         """The entries stored under these (sender, key) pairs, those that exist."""
-        ...
-
-    async def tails(self, after: Mapping[str, int]) -> set[str]:
-        """Of these rooms, the ones that have an entry beyond the seq given for each."""
         ...
 
     async def overwrite(self, room: str, seqs: Collection[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -145,11 +145,6 @@ class SqliteRoomLog:
             return found
 
         return await self._store.read(run)
-
-    async def tails(self, after: Mapping[str, int]) -> set[str]:
-        """See RoomLog."""
-        heads = await self.heads(after.keys())
-        return {room for room, head in heads.items() if head.seq > after[room]}
 
     async def overwrite(self, room: str, seqs: Collection[int]) -> None:
         """See RoomLog."""

@@ -35,15 +35,3 @@ async def migrate(store: SqliteStore, migrations: Sequence[Migration]) -> list[s
         return [step.name for step in applied]
 
     return await store.write(run)
-
-
-async def pending(store: SqliteStore, migrations: Sequence[Migration]) -> list[str]:
-    """The names of those of `migrations` that the file lacks, in order; changes nothing."""
-
-    def run(db: sqlite3.Connection) -> list[str]:
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone():
-            return [step.name for step in migrations]
-        done = {name for (name,) in db.execute("SELECT name FROM migrations")}
-        return [step.name for step in migrations if step.name not in done]
-
-    return await store.read(run)
