@@ -30,6 +30,7 @@ from chat_service.realtime.events import ChatNamespace
 from chat_service.realtime.legacy import LegacyNamespace
 from chat_service.realtime.peer import SocketLimits
 from chat_service.realtime.server import SocketServer
+from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.publishing import People
 from chat_service.rooms.service import Rooms
@@ -96,6 +97,7 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
         sqlite_rooms.SqliteRoomDirectory(store),
         LocalBus(),
         _people(identity),
+        NoAttachments(),
         station=Station(
             node=settings.node_id,
             incarnation=await meta.incarnation(),

@@ -240,7 +240,7 @@ async def test_a_crash_is_told_without_its_reason_which_is_in_the_log(
     async def crash(_user: str) -> None:
         raise RuntimeError("the secret reason")
 
-    monkeypatch.setattr(service.heart.rooms, "rooms_of", crash)
+    monkeypatch.setattr(service.heart.rooms.browsing, "rooms_of", crash)
     with structlog.testing.capture_logs() as logged:
         reply = await ann.call("GET", "/rooms")
     assert (reply.status, reply.code) == (500, "internal")

@@ -67,7 +67,7 @@ def test_whatever_bytes_come_are_taken_or_refused(raw: bytes, kind: type[Any]) -
         ({"text": "\ud800"}, MessageBody, "text", "text: expected text that"),
         ({"text": "nul\x00"}, MessageBody, "text", "text: expected text that"),
         ({"text": 1}, MessageBody, "text", "text: expected str, got int"),
-        ({}, MessageBody, "text", "text: is required"),
+        ({}, MessageBody, "text", "text: is required where there are no files."),
         ({"text": "t", "txt": 1}, MessageBody, "txt", "txt: is not a field"),
         ({"text": "t", "reply_to": 0}, MessageBody, "reply_to", "reply_to: expected int >= 1"),
         ({"emoji": "👍\n", "on": True}, ReactionBody, "emoji", "emoji: expected an emoji"),

@@ -27,6 +27,7 @@ from chat_service.model.rooms import Visibility
 from chat_service.observability.metrics import Metrics
 from chat_service.rate import Rate
 from chat_service.rooms.deciding import Receipt
+from chat_service.rooms.reading import Span
 from chat_service.rooms.service import Rooms
 from chat_service.settings import Settings
 
@@ -138,7 +139,7 @@ class ChatNode:
 
     async def truth(self, who: str, room: str) -> list[dict[str, Any]]:
         """The newest messages of a room, folded by the service."""
-        page = await self.rooms.history((await self.person(who)).id, room, None, 200)
+        page = await self.rooms.browsing.history((await self.person(who)).id, room, Span(), 200)
         folded: list[dict[str, Any]] = msgspec.to_builtins(page.messages)
         return folded
 

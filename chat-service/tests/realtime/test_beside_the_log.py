@@ -102,10 +102,10 @@ async def test_members_who_have_not_opened_a_room_hear_of_it_with_their_mentions
         text = "@bob, look" if number % 5 == 0 else "and so on"
         await ann.done("message:send", room=room, key=str(number), body={"text": text})
     node.rooms.publisher._unread.report()
-    assert await bob.next("unread") == {"room": room, "last_seq": 22, "mentions": 4}
+    assert await bob.next("unread") == {"room": room, "last_seq": 22, "messages": 20, "mentions": 4}
     await ann.done("message:send", room=room, key="last", body={"text": "bye"})
     node.rooms.publisher._unread.report()
-    assert await bob.next("unread") == {"room": room, "last_seq": 23, "mentions": 0}
+    assert await bob.next("unread") == {"room": room, "last_seq": 23, "messages": 1, "mentions": 0}
     await quiet(ann, vera)
     assert (ann.heard("unread"), vera.heard("unread")) == ([], [])
 
@@ -116,7 +116,7 @@ async def test_a_message_sent_again_is_no_second_mention(node: ChatNode, room: s
     for _ in range(3):
         await ann.done("message:send", room=room, key="k", body={"text": "@bob, look"})
     node.rooms.publisher._unread.report()
-    assert await bob.next("unread") == {"room": room, "last_seq": 3, "mentions": 1}
+    assert await bob.next("unread") == {"room": room, "last_seq": 3, "messages": 1, "mentions": 1}
 
 
 async def test_unread_comes_at_most_once_a_second_for_a_room(node: ChatNode, room: str) -> None:

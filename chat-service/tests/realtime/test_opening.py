@@ -134,7 +134,7 @@ async def test_opening_never_joins(node: ChatNode) -> None:
     room = await node.channel("ann", public=True)
     vera = await node.connect("vera")
     assert (await vera.done("room:open", room=room))["role"] == "visitor"
-    members = await node.rooms.members(node.people["ann"].id, room, "", 10)
+    members = await node.rooms.browsing.members(node.people["ann"].id, room, "", 10)
     assert [member.user for member in members.members] == [node.people["ann"].id]
     assert (await node.rooms.active.load(room)).state.head.seq == 1
 
@@ -203,7 +203,7 @@ async def test_history_is_paged_backwards_with_what_happened_to_the_messages_sin
     ann = await node.connect("ann")
     await ann.done("message:edit", room=room, key="e", target=5, body={"text": "edited"})
     page = await ann.done("room:history", room=room, before=6, limit=2)
-    assert set(page) == {"messages", "as_of", "as_of_id", "more"}
+    assert set(page) == {"messages", "as_of", "as_of_id", "more", "newer", "changes"}
     assert [message["seq"] for message in page["messages"]] == [4, 5]
     assert page["messages"][1]["body"] == {"text": "edited"}
     assert (page["messages"][1]["edited"], page["as_of"], page["more"]) == (23, 23, True)

@@ -150,7 +150,7 @@ async def test_a_name_cannot_pass_for_somebody_registered(node: ChatNode) -> Non
     vera = await node.person("vera")
     liar = await joined(node, "Vera", "tea")
     await liar.ask("event:message", {"roomId": "tea", "username": "Vera", "message": "trust me"})
-    (entry,) = (await node.rooms.entries(vera.id, ids.open_room_id("tea"), 1, 10)).entries
+    (entry,) = (await node.rooms.browsing.entries(vera.id, ids.open_room_id("tea"), 1, 10)).entries
     assert json.loads(bytes(entry))["sender"] != vera.id
 
 

@@ -75,6 +75,7 @@ async def test_every_acknowledgement_has_the_fields_that_are_described(node: Cha
         "message:send": {"room": room, "key": "1", "body": {"text": "hi"}},
         "message:edit": {"room": room, "key": "2", "target": 2, "body": {"text": "hello"}},
         "reaction:set": {"room": room, "key": "3", "target": 2, "emoji": "👍", "on": True},
+        "pin:set": {"room": room, "key": "p", "target": 2, "on": True},
         "room:history": {"room": room, "before": 9},
         "read:mark": {"room": room, "seq": 2},
         "typing": {"room": room, "on": True},
@@ -99,8 +100,10 @@ async def test_every_event_of_the_server_has_the_fields_that_are_described(node:
     await bob.done("read:mark", room=room, seq=1)
     await bob.done("message:send", room=room, key="1", body={"text": "hi"})
     await bob.done("message:delete", room=room, key="2", target=4)
+    await node.rooms.personal.set_preferences(node.people["ann"].id, room, muted=True, favourite=None)
+    await node.rooms.personal.renamed(node.people["bob"].id, "bob", "Robert")
+    told |= {event: await ann.next(event) for event in ("typing", "presence", "read", "preferences", "person")}
     await node.remove("ann", room, node.people["bob"])
-    told |= {event: await ann.next(event) for event in ("typing", "presence", "read")}
     told |= {event: await bob.next(event) for event in ("rooms", "notice")}
     assert told.keys() | {"entry"} == SERVER_EVENTS.keys()
     assert told.pop("notice").keys() >= {"kind"}

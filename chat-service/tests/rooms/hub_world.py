@@ -14,6 +14,7 @@ from chat_service.model.errors import ChatError, Code
 from chat_service.model.permissions import Action
 from chat_service.model.redaction import Redactions
 from chat_service.model.rooms import RoomState
+from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.service import Rooms
 from chat_service.rooms.station import RoomsLimits, Station
@@ -92,6 +93,7 @@ class HubWorld:
             Gated(self.directory, self.gates, name),
             bus,
             nobody(),
+            NoAttachments(),
             station=Station(name, "world", b"secret", lambda: int(asyncio.get_running_loop().time() * 1000)),
             limits=LIMITS,
             metrics=metrics(),

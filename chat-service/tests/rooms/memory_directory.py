@@ -6,7 +6,7 @@ import copy
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from chat_service.directory.rooms import MembershipRow, RoomRow
+from chat_service.directory.rooms import MembershipRow, Preferences, RoomRow
 from chat_service.model.rooms import Member, RoomKind, RoomState, Visibility
 
 
@@ -19,6 +19,7 @@ class MemoryDirectory:
         self.marks: dict[tuple[str, str], int] = {}
         self.mentions: set[tuple[str, str, int]] = set()
         self.cursors: dict[str, int] = {}
+        self.preferences: dict[tuple[str, str], Preferences] = {}
 
     async def project(self, state: RoomState, changed: Collection[str]) -> None:
         """See RoomDirectory."""
@@ -28,7 +29,7 @@ class MemoryDirectory:
         """Project `state` now."""
         before = self.rooms.get(state.room)
         if before is None or state.head.seq > before.head.seq:
-            self.rooms[state.room] = replace(state, members={}, erased=dict(state.erased))
+            self.rooms[state.room] = replace(state, members={}, erased=dict(state.erased), pins=list(state.pins))
         for user in changed:
             if state.head.seq > self.members.get((state.room, user), (None, 0))[1]:
                 self.members[state.room, user] = (state.members.get(user), state.head.seq)
@@ -39,7 +40,7 @@ class MemoryDirectory:
         if found is None:
             return None
         people = {user: row for (where, user), (row, _) in self.members.items() if where == room and row}
-        return replace(found, members=people, erased=dict(found.erased))
+        return replace(found, members=people, erased=dict(found.erased), pins=list(found.pins))
 
     async def projected(self, rooms: Collection[str]) -> dict[str, int]:
         """See RoomDirectory."""
@@ -68,6 +69,8 @@ class MemoryDirectory:
             read_seq=read,
             mentions=sum(1 for who, where, seq in self.mentions if (who, where) == (user, room) and seq > read),
             with_user=others[0] if state.kind is RoomKind.DIRECT and others else None,
+            muted=self.preferences.get((user, room), Preferences()).muted,
+            favourite=self.preferences.get((user, room), Preferences()).favourite,
         )
 
     async def public_rooms(self, query: str, after: str, limit: int) -> list[RoomRow]:
@@ -91,6 +94,21 @@ class MemoryDirectory:
         """See RoomDirectory."""
         self.marks[user, room] = max(seq, self.marks.get((user, room), 0))
         return self.marks[user, room]
+
+    async def read_marks(self, room: str, limit: int) -> dict[str, int]:
+        """See RoomDirectory."""
+        marks = {user: seq for (user, where), seq in self.marks.items() if where == room and seq}
+        return dict(sorted(marks.items(), key=lambda mark: -mark[1])[:limit])
+
+    async def set_preferences(
+        self, user: str, room: str, *, muted: bool | None = None, favourite: bool | None = None
+    ) -> Preferences:
+        """See RoomDirectory."""
+        before = self.preferences.get((user, room), Preferences())
+        self.preferences[user, room] = Preferences(
+            before.muted if muted is None else muted, before.favourite if favourite is None else favourite
+        )
+        return self.preferences[user, room]
 
     async def add_mentions(self, room: str, mentions: Mapping[int, Collection[str]]) -> None:
         """See RoomDirectory."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from chat_service.model.entries import EMPTY, REDACTING, Entry, Head, Kind
+from chat_service.log import Activity, Thread
+from chat_service.model.entries import EMPTY, REDACTING, TARGETING, Entry, Head, Kind
 from chat_service.model.redaction import WRITTEN
 from chat_service.model.rooms import STATE_KINDS
 
@@ -57,10 +58,41 @@ class MemoryLog:
             raise ValueError("read_kinds is for the kinds that change a room")
         return [entry for entry in self.entries(room)[after:] if entry.kind in kinds]
 
-    async def messages_before(self, room: str, before: int, after: int, limit: int) -> list[Entry]:
+    async def changes(self, room: str, after: int, upto: int, kinds: Collection[Kind], limit: int) -> list[Entry]:
         """See RoomLog."""
-        found = [one for one in self.entries(room) if after < one.seq < before and one.kind is Kind.MESSAGE]
-        return found[-limit:]
+        return [entry for entry in await self.read_kinds(room, after, kinds) if entry.seq <= upto][-limit:]
+
+    async def messages_before(
+        self, room: str, before: int, after: int, limit: int, thread: int | None = None
+    ) -> list[Entry]:
+        """See RoomLog."""
+        return [one for one in self._messages(room, thread) if after < one.seq < before][-limit:]
+
+    async def messages_after(self, room: str, after: int, limit: int) -> list[Entry]:
+        """See RoomLog."""
+        return [one for one in self._messages(room, None) if one.seq > after][:limit]
+
+    async def threads(self, room: str, messages: Collection[int], upto: int) -> dict[int, Thread]:
+        """See RoomLog."""
+        deleted = {one.target for one in self.entries(room)[:upto] if one.kind is Kind.DELETE}
+        found = {}
+        for seq in messages:
+            replies = [one for one in self._messages(room, seq) if one.seq <= upto and one.seq not in deleted]
+            if replies:
+                found[seq] = Thread(len(replies), max(one.ts for one in replies))
+        return found
+
+    async def activity(self, user: str, rooms: Mapping[str, int], most: int) -> dict[str, Activity]:
+        """See RoomLog."""
+        found = {}
+        for room, after in rooms.items():
+            said = self._messages(room, None)
+            missed = [one for one in said if one.seq > after and one.sender != user and not one.redacted]
+            found[room] = Activity(min(len(missed), most), said[-1].ts if said else None)
+        return found
+
+    def _messages(self, room: str, thread: int | None) -> list[Entry]:
+        return [one for one in self.entries(room) if one.kind is Kind.MESSAGE and one.target == thread]
 
     async def at(self, room: str, seqs: Collection[int]) -> dict[int, Entry]:
         """See RoomLog."""
@@ -68,7 +100,9 @@ class MemoryLog:
 
     async def targeting(self, room: str, targets: Collection[int], upto: int | None = None) -> list[Entry]:
         """See RoomLog."""
-        return [entry for entry in self.entries(room)[:upto] if entry.target in set(targets)]
+        return [
+            entry for entry in self.entries(room)[:upto] if entry.kind in TARGETING and entry.target in targets
+        ]
 
     async def by_keys(self, room: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
         """See RoomLog."""

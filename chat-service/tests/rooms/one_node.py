@@ -9,6 +9,7 @@ from typing import Any
 
 from chat_service.bus.local import LocalBus
 from chat_service.model.entries import Entry, Kind
+from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.opening import Held, Opened
@@ -63,6 +64,7 @@ class OneNode:
             Gated(directory, self.gates, "A"),
             self.bus,
             people(),
+            NoAttachments(),
             station=Station("A", "world", b"secret", lambda: int(asyncio.get_running_loop().time() * 1000)),
             limits=RoomsLimits(delivery=limits or DeliveryLimits()),
             metrics=metrics(),

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from chat_service.bus import Appended
+from chat_service.bus import Appended, RoomReport
 from chat_service.model.entries import Kind
 from chat_service.rooms.opening import Held
 from chat_service.rooms.presence import Presence
@@ -74,13 +74,13 @@ async def test_members_hear_once_a_second_of_rooms_that_they_have_not_open() -> 
         await node.say(ALICE, "two @bob")
         assert member.events("unread") == []
         await asyncio.sleep(1.1)
-        assert member.events("unread") == [{"room": ROOM, "last_seq": 8, "mentions": 1}]
+        assert member.events("unread") == [{"room": ROOM, "last_seq": 8, "messages": 2, "mentions": 1}]
         assert (other.events("unread"), stranger.events("unread")) == ([], [])
         await asyncio.sleep(5)
         assert len(member.events("unread")) == 1
         await node.say(ALICE)
         await asyncio.sleep(1.1)
-        assert member.events("unread")[1:] == [{"room": ROOM, "last_seq": 9, "mentions": 0}]
+        assert member.events("unread")[1:] == [{"room": ROOM, "last_seq": 9, "messages": 1, "mentions": 0}]
 
 
 @played
@@ -107,9 +107,9 @@ async def test_a_connection_that_is_full_is_told_nothing_that_may_be_lost() -> N
 async def test_reports_of_other_nodes_are_told_too() -> None:
     async with one_node() as node:
         member = await connected(node, BOB)
-        node.bus.publish(Appended("B", {ROOM: (12, {BOB: 3})}))
+        node.bus.publish(Appended("B", {ROOM: RoomReport(12, {}, {BOB: 3})}))
         await virtual_loop().idle()
-        assert member.events("unread") == [{"room": ROOM, "last_seq": 12, "mentions": 3}]
+        assert member.events("unread") == [{"room": ROOM, "last_seq": 12, "messages": 0, "mentions": 3}]
 
 
 # Room lists
@@ -205,10 +205,10 @@ async def test_a_message_mentions_so_many_people_and_no_more() -> None:
 async def test_mentions_wait_in_the_room_list_until_the_room_is_read() -> None:
     async with one_node() as node:
         await node.say(ALICE, "@bob")
-        [summary] = await node.rooms.rooms_of(BOB)
+        [summary] = await node.rooms.browsing.rooms_of(BOB)
         assert (summary.last_seq, summary.read_seq, summary.mentions) == (7, 0, 1)
-        assert await node.rooms.mark_read(BOB, ROOM, 99) == 7
-        [summary] = await node.rooms.rooms_of(BOB)
+        assert await node.rooms.personal.mark_read(BOB, ROOM, 99) == 7
+        [summary] = await node.rooms.browsing.rooms_of(BOB)
         assert (summary.read_seq, summary.mentions) == (7, 0)
 
 
@@ -217,7 +217,7 @@ async def test_a_repeated_send_mentions_nobody_a_second_time() -> None:
     async with one_node() as node:
         for _ in range(2):
             await node.rooms.act(ALICE, ROOM, Kind.MESSAGE, {"text": "@bob"}, key="k")
-        [summary] = await node.rooms.rooms_of(BOB)
+        [summary] = await node.rooms.browsing.rooms_of(BOB)
         assert summary.mentions == 1
 
 
@@ -227,5 +227,5 @@ async def test_what_another_node_wrote_can_be_marked_as_read() -> None:
     async with one_node() as node:
         await node.rooms.active.load(ROOM)
         node.elsewhere(entry(len(HISTORY) + 1), entry(len(HISTORY) + 2))
-        assert await node.rooms.mark_read(BOB, ROOM, 8) == 8
-        assert await node.rooms.mark_read(BOB, ROOM, 99) == 8
+        assert await node.rooms.personal.mark_read(BOB, ROOM, 8) == 8
+        assert await node.rooms.personal.mark_read(BOB, ROOM, 99) == 8

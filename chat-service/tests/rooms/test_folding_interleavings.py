@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from chat_service.model.entries import Entry, wire
 from chat_service.model.rooms import RoomState
-from chat_service.rooms.reading import LogReader
+from chat_service.rooms.attachments import NoAttachments
+from chat_service.rooms.reading import LogReader, Span
 from chat_service.rooms.redacting import Redactor
 
 from .entries import BOB, CAROL, ROOM, created, joined
@@ -71,7 +72,7 @@ class ClientRoom:
 
 async def page(log: MemoryLog, known: RoomState, limit: int) -> tuple[list[dict[str, Any]], int]:
     """The newest page of history, as JSON, and up to where it is folded."""
-    history = await LogReader(log).history(known, 1, None, limit)
+    history = await LogReader(log).history(known, 1, Span(), limit)
     return [msgspec.to_builtins(message) for message in history.messages], history.as_of
 
 
@@ -83,7 +84,7 @@ async def apply_and_compare(
     log.insert(ROOM, entries)
     messages, as_of = await page(log, fold_all(entries), limit)
     client = ClientRoom(messages)
-    redactor = Redactor(log, MemoryDirectory())
+    redactor = Redactor(log, MemoryDirectory(), NoAttachments())
     for number, wish in enumerate(after):
         if number == words_gone:
             await redactor.overwrite(ROOM)
@@ -137,10 +138,10 @@ def test_pages_of_history_together_are_the_whole_history(wanted: list[Wish], lim
         entries = grown(wanted, BEGIN)
         log.insert(ROOM, entries)
         reader, state = LogReader(log), fold_all(entries)
-        whole = (await reader.history(state, 1, None, len(entries))).messages
+        whole = (await reader.history(state, 1, Span(), len(entries))).messages
         collected, before, more = [], None, True
         while more:
-            history = await reader.history(state, 1, before, limit)
+            history = await reader.history(state, 1, Span(before=before), limit)
             collected[:0] = history.messages
             more = history.more
             before = history.messages[0].seq if history.messages else None
@@ -159,7 +160,7 @@ def test_after_the_redactor_no_covered_word_is_in_the_store(wanted: list[Wish]) 
         entries = grown(wanted, BEGIN)
         log.insert(ROOM, entries)
         shown = await LogReader(log).items(fold_all(entries), 0, len(entries))
-        await Redactor(log, MemoryDirectory()).overwrite(ROOM)
+        await Redactor(log, MemoryDirectory(), NoAttachments()).overwrite(ROOM)
         assert [wire(entry) for entry in log.entries(ROOM)] == [msgspec.json.decode(one.wire) for one in shown]
 
     play(main)

@@ -15,6 +15,7 @@ from chat_service.rooms import reading
 from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.hub import Phase
 from chat_service.rooms.opening import Held, Opened
+from chat_service.rooms.reading import Span
 
 from .clients import PlainReader
 from .entries import ALICE, BOB, CAROL, DAVE, ROOM, entry, joined
@@ -205,7 +206,7 @@ async def test_whoever_was_let_in_on_another_node_may_read_here() -> None:
         node.elsewhere(joined(7, DAVE))
         opened = await node.open(node.reader(DAVE))
         assert opened.last_seq == 7
-        assert (await node.rooms.history(DAVE, ROOM, None, 10)).as_of == 7
+        assert (await node.rooms.browsing.history(DAVE, ROOM, Span(), 10)).as_of == 7
 
 
 @played

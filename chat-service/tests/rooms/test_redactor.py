@@ -15,6 +15,7 @@ from chat_service.log.sqlite import SqliteRoomLog
 from chat_service.model import ids
 from chat_service.model.entries import Entry, Kind
 from chat_service.rooms import redacting
+from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.redacting import Redactor
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
@@ -63,7 +64,7 @@ async def test_the_words_go_and_with_them_every_edit_of_them(redaction: Entry, l
     last version was not.
     """
     log, directory = log_with(redaction), MemoryDirectory()
-    await Redactor(log, directory).overwrite(ROOM)
+    await Redactor(log, directory, NoAttachments()).overwrite(ROOM)
     assert set(texts(log)) == left
     assert [one.seq for one in log.entries(ROOM)] == list(range(1, 9))
     assert directory.cursors == {ROOM: 8}
@@ -74,7 +75,7 @@ async def test_a_long_range_goes_page_by_page(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(redacting, "PAGE", 2)
     log = log_with(*(entry(seq, body={"text": f"{seq}"}) for seq in range(8, 20)))
     log.insert(ROOM, [entry(20, Kind.RETAIN, {"upto": 18}), entry(21, Kind.DELETE, target=19)])
-    await Redactor(log, MemoryDirectory()).overwrite(ROOM)
+    await Redactor(log, MemoryDirectory(), NoAttachments()).overwrite(ROOM)
     assert texts(log) == {}
 
 
@@ -107,7 +108,7 @@ async def test_what_a_crash_interrupts_the_next_start_ends(calls: int) -> None:
     """Killed at every call of the store in turn: between the append and the overwriting, and inside it."""
     redactions = (entry(8, Kind.RETAIN, {"upto": 5}), entry(9, Kind.DELETE, target=6))
     log, directory, gates = log_with(*redactions), MemoryDirectory(), Gates()
-    killed = Redactor(Gated(log, gates, "A"), Gated(directory, gates, "A"))
+    killed = Redactor(Gated(log, gates, "A"), Gated(directory, gates, "A"), NoAttachments())
     await killed.start()
     for _ in range(calls):
         await virtual_loop().idle()
@@ -115,7 +116,7 @@ async def test_what_a_crash_interrupts_the_next_start_ends(calls: int) -> None:
     await virtual_loop().idle()
     await killed.stop()
     assert {3, 4, 5, 6, 7} & set(texts(log)), "not done yet"
-    restarted = Redactor(log, directory)
+    restarted = Redactor(log, directory, NoAttachments())
     await restarted.start()
     await virtual_loop().idle()
     await restarted.stop()
@@ -126,7 +127,7 @@ async def test_what_a_crash_interrupts_the_next_start_ends(calls: int) -> None:
 @played
 async def test_a_store_that_is_away_is_tried_again() -> None:
     log, directory, gates = log_with(entry(8, Kind.DELETE, target=4)), MemoryDirectory(), Gates()
-    redactor = Redactor(Gated(log, gates, "A"), Gated(directory, gates, "A"))
+    redactor = Redactor(Gated(log, gates, "A"), Gated(directory, gates, "A"), NoAttachments())
     await redactor.start()
     for _ in range(3):
         await virtual_loop().idle()
@@ -156,7 +157,7 @@ async def test_the_words_are_gone_from_the_table(tmp_path: Path) -> None:
     system = ids.SYSTEM_SENDER
     redactions = (entry(8, Kind.DELETE, target=4), entry(9, Kind.RETAIN, {"upto": 3}, sender=system))
     assert await log.append(ROOM, 1, [*TALK, *redactions]) == 9
-    await Redactor(log, directory).overwrite(ROOM)
+    await Redactor(log, directory, NoAttachments()).overwrite(ROOM)
     await store.close()
     with sqlite3.connect(tmp_path / "chat.db") as db:
         dumped = "\n".join(db.iterdump())

@@ -17,6 +17,7 @@ from chat_service.log.sqlite import SqliteRoomLog
 from chat_service.model.entries import Entry, Kind
 from chat_service.model.errors import ChatError, Code
 from chat_service.model.writes import Write
+from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.publishing import Publisher
 from chat_service.rooms.recent import Recent
@@ -40,7 +41,7 @@ class Node:
         self.writer = RoomWriter(
             self.log,
             fold_all(HISTORY),
-            Publisher(bus, self.directory, UnreadReports(bus, name), nobody(), "world"),
+            Publisher(bus, self.directory, UnreadReports(bus, name), nobody(), NoAttachments(), self.log, "world"),
             node=name,
             clock_ms=lambda: 1_800_000_000_000,
             limits=WriterLimits(),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from chat_service.model.entries import Entry, Kind
 from chat_service.model.errors import ChatError, Code
 from chat_service.model.rooms import RoomState
+from chat_service.model.writes import Write
 from chat_service.rooms import writer as writer_module
 from chat_service.rooms.recent import Recent
 from chat_service.rooms.writer import RoomWriter, WriterLimits
@@ -179,6 +181,9 @@ async def test_a_defect_of_ours_is_told_and_the_room_goes_on() -> None:
         async def stored(self, state: RoomState, entries: Sequence[Entry]) -> None: ...
 
         def publish(self, state: RoomState, entries: Sequence[Entry]) -> None: ...
+
+        async def claim(self, state: RoomState, write: Write) -> Mapping[str, Any]:
+            return {}
 
         async def resolve(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
             if self.broken:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from chat_service.bus.local import LocalBus
-from chat_service.model.entries import MEMBERSHIP, Entry
+from chat_service.model.entries import Entry
 from chat_service.model.errors import ChatError, Code
 from chat_service.model.redaction import Redactions
 from chat_service.model.rooms import STATE_KINDS, RoomState
 from chat_service.model.writes import Write, same_request
 from chat_service.observability.metrics import Metrics
+from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.recent import Recent
@@ -100,7 +101,7 @@ class WriterWorld:
         writer = RoomWriter(
             Gated(self.log, self.gates, node),
             fold_all(known),
-            Publisher(bus, directory, UnreadReports(bus, node), nobody(), "world"),
+            Publisher(bus, directory, UnreadReports(bus, node), nobody(), NoAttachments(), self.log, "world"),
             node=node,
             clock_ms=lambda: int(asyncio.get_running_loop().time() * 1000),
             limits=WriterLimits(timeout_s=10.0),
@@ -149,7 +150,7 @@ class WriterWorld:
             shown = Redactions.of(self.log.entries(ROOM)).mask(stored)
             assert same_request(shown, attempt.write), "acked with another request's result"
             projected = self.directory.rooms[ROOM].head.seq
-            assert stored.kind not in MEMBERSHIP or projected >= stored.seq, "acked before it was projected"
+            assert stored.kind not in STATE_KINDS or projected >= stored.seq, "acked before it was projected"
         elif error is not None and error.code is Code.KEY_REUSED:
             assert stored is not None
             assert not same_request(stored, attempt.write), "key_reused for the same request"

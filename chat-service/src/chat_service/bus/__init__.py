@@ -57,21 +57,37 @@ class RoomChanged(msgspec.Struct, frozen=True, array_like=True):
     seq: int = 0
 
 
+class RoomReport(msgspec.Struct, frozen=True, array_like=True):
+    """What was written to one room: its last seq, messages of the room itself by sender, mentions by person."""
+
+    last_seq: int
+    messages: dict[str, int]
+    mentions: dict[str, int]
+
+
 class Appended(msgspec.Struct, frozen=True, array_like=True):
-    """What one node appended in the last second: room -> (last seq, user -> mentions)."""
+    """What one node appended in the last second."""
 
     node: str
-    rooms: dict[str, tuple[int, dict[str, int]]]
+    rooms: dict[str, RoomReport]
 
 
-Message = RoomFrame | Hint | RoomChanged | Appended
+class PersonalEvent(msgspec.Struct, frozen=True, array_like=True):
+    """Something for every connection of one person, that may be lost: an event and its JSON."""
+
+    user: str
+    event: str
+    wire: bytes
+
+
+Message = RoomFrame | Hint | RoomChanged | Appended | PersonalEvent
 
 
 class Bus(Protocol):
     """Carries messages between nodes, a node's own included.
 
     `publish` never blocks and never fails: what cannot be carried is lost. Room frames and hints reach only
-    nodes that are subscribed to the room, user changes and appended reports reach every node.
+    nodes that are subscribed to the room, everything else reaches every node.
     """
 
     healthy: bool

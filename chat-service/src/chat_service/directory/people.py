@@ -132,8 +132,8 @@ class UserRows(Protocol):
         """Handle -> user id, for those that exist."""
         ...
 
-    async def search_users(self, prefix: str, after: str, limit: int) -> list[User]:
-        """The first `limit` active registered users with handle > `after`, by handle.
+    async def search_users(self, prefix: str, after: str, limit: int, *, inactive: bool = False) -> list[User]:
+        """The first `limit` registered users with handle > `after`, by handle; with `inactive` deactivated too.
 
         Their handle, or their display name in casefold, begins with `prefix` (itself in casefold).
         """

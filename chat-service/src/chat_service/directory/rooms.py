@@ -1,8 +1,8 @@
 """Rooms and memberships as people look them up: projections of the logs, and what is no entry at all.
 
 A room's row and its members' rows are folded from the room's log; a row is only ever written over one that
-was folded at a lower seq, so late and repeated projections do no harm. Read markers and the mentions that
-wait for somebody live here alone.
+was folded at a lower seq, so late and repeated projections do no harm. Read markers, preferences and the
+mentions that wait for somebody live here alone.
 """
 
 from __future__ import annotations
@@ -44,6 +44,15 @@ class MembershipRow(msgspec.Struct, frozen=True, kw_only=True):
     read_seq: int = 0
     mentions: int = 0
     with_user: str | None = None
+    muted: bool = False
+    favourite: bool = False
+
+
+class Preferences(msgspec.Struct, frozen=True):
+    """What somebody set for one of their rooms: no counts of it (`muted`), on top of the list (`favourite`)."""
+
+    muted: bool = False
+    favourite: bool = False
 
 
 class RoomDirectory(Protocol):
@@ -74,6 +83,16 @@ class RoomDirectory(Protocol):
 
     async def mark_read(self, user: str, room: str, seq: int) -> int:
         """Move the read marker forward, never back; returns where it is now. Clears mentions up to it."""
+        ...
+
+    async def read_marks(self, room: str, limit: int) -> dict[str, int]:
+        """How far people have read a room, the `limit` furthest; whoever read nothing is left out."""
+        ...
+
+    async def set_preferences(
+        self, user: str, room: str, *, muted: bool | None = None, favourite: bool | None = None
+    ) -> Preferences:
+        """Change what is given of somebody's preferences for a room; returns them as they are now."""
         ...
 
     async def add_mentions(self, room: str, mentions: Mapping[int, Collection[str]]) -> None:

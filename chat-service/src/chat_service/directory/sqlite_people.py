@@ -80,13 +80,15 @@ MIGRATIONS = (
 _USER = "id, handle, name, guest, admin, active, created"
 _SEARCH = f"""
     SELECT * FROM (
-        SELECT {_USER} FROM users WHERE guest = 0 AND active = 1 AND handle > :after
+        SELECT {_USER} FROM users WHERE {{who}} AND handle > :after
             AND handle >= :first AND handle < :beyond ORDER BY handle LIMIT :limit)
     UNION SELECT * FROM (
-        SELECT {_USER} FROM users WHERE guest = 0 AND active = 1 AND handle > :after
+        SELECT {_USER} FROM users WHERE {{who}} AND handle > :after
             AND folded >= :first AND folded < :beyond ORDER BY handle LIMIT :limit)
     ORDER BY handle LIMIT :limit
 """
+_SEARCH_ACTIVE = _SEARCH.format(who="guest = 0 AND active = 1")  # word for word what users_folded is for
+_SEARCH_ALL = _SEARCH.format(who="guest = 0")
 _LAST_CHARACTER = "\U0010ffff"
 _FROM_USERS = f"SELECT {_USER} FROM users"
 _FROM_CREDENTIALS = f"SELECT {_USER}, password_hash FROM users"
@@ -148,12 +150,13 @@ class SqlitePeopleDirectory:
         )
         return dict(rows)
 
-    async def search_users(self, prefix: str, after: str, limit: int) -> list[User]:
+    async def search_users(self, prefix: str, after: str, limit: int, *, inactive: bool = False) -> list[User]:
         """See PeopleDirectory."""
         bounds = {"first": prefix, "beyond": prefix + _LAST_CHARACTER, "after": after, "limit": limit}
+        search = _SEARCH_ALL if inactive else _SEARCH_ACTIVE
 
         def run(db: sqlite3.Connection) -> list[User]:
-            return [_user(*row) for row in db.execute(_SEARCH, bounds)]
+            return [_user(*row) for row in db.execute(search, bounds)]
 
         return await self._store.read(run)
 

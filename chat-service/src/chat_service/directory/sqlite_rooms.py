@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping
 
-from chat_service.directory.rooms import MembershipRow, RoomRow
+from chat_service.directory.rooms import MembershipRow, Preferences, RoomRow
 from chat_service.model.entries import Head
 from chat_service.model.permissions import Role
 from chat_service.model.rooms import HistoryAccess, Member, RoomKind, RoomState, Visibility
@@ -40,15 +40,31 @@ MIGRATIONS = (
             ) STRICT, WITHOUT ROWID""",
         ),
     ),
+    Migration(
+        "rooms-2-pins-and-preferences",
+        (
+            "ALTER TABLE rooms ADD COLUMN pins TEXT NOT NULL DEFAULT '[]'",
+            "CREATE INDEX read_marks_room ON read_marks (room, seq)",
+            """CREATE TABLE preferences (
+                user TEXT NOT NULL, room TEXT NOT NULL, muted INTEGER NOT NULL, favourite INTEGER NOT NULL,
+                PRIMARY KEY (user, room)
+            ) STRICT, WITHOUT ROWID""",
+        ),
+    ),
 )
 
-_PROJECT_ROOM = """
-    INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_ROOM_COLUMNS = (
+    "room, projected, head_id, first_id, kind, visibility, history, guests, name, topic, created_ts,"
+    " retained_upto, erased, pins"
+)
+_PROJECT_ROOM = f"""
+    INSERT INTO rooms ({_ROOM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (room) DO UPDATE SET
         projected = excluded.projected, head_id = excluded.head_id, first_id = excluded.first_id,
         kind = excluded.kind, visibility = excluded.visibility, history = excluded.history,
         guests = excluded.guests, name = excluded.name, topic = excluded.topic,
-        created_ts = excluded.created_ts, retained_upto = excluded.retained_upto, erased = excluded.erased
+        created_ts = excluded.created_ts, retained_upto = excluded.retained_upto, erased = excluded.erased,
+        pins = excluded.pins
     WHERE excluded.projected > rooms.projected
 """
 _PROJECT_MEMBER = """
@@ -61,9 +77,11 @@ _ROOMS_OF = """
         (SELECT count(*) FROM mentions n
             WHERE n.user = m.user AND n.room = m.room AND n.seq > coalesce(k.seq, 0)),
         CASE WHEN r.kind = 'direct' THEN
-            (SELECT o.user FROM members o WHERE o.room = m.room AND o.user <> m.user) END
+            (SELECT o.user FROM members o WHERE o.room = m.room AND o.user <> m.user) END,
+        coalesce(p.muted, 0), coalesce(p.favourite, 0)
     FROM members m JOIN rooms r ON r.room = m.room
         LEFT JOIN read_marks k ON k.user = m.user AND k.room = m.room
+        LEFT JOIN preferences p ON p.user = m.user AND p.room = m.room
     WHERE m.user = ? AND m.role IS NOT NULL ORDER BY r.name, m.room
 """
 _PUBLIC_ROOMS = """
@@ -95,7 +113,7 @@ class SqliteRoomDirectory:
         """See RoomDirectory."""
 
         def run(db: sqlite3.Connection) -> RoomState | None:
-            row = db.execute("SELECT * FROM rooms WHERE room = ?", (room,)).fetchone()
+            row = db.execute(f"SELECT {_ROOM_COLUMNS} FROM rooms WHERE room = ?", (room,)).fetchone()
             if row is None:
                 return None
             members = db.execute(
@@ -126,9 +144,11 @@ class SqliteRoomDirectory:
                     read_seq=read,
                     mentions=mentions,
                     with_user=other,
+                    muted=bool(muted),
+                    favourite=bool(favourite),
                 )
-                for room, kind, visibility, name, topic, role, since, read, mentions, other in db.execute(
-                    _ROOMS_OF, (user,)
+                for room, kind, visibility, name, topic, role, since, read, mentions, other, muted, favourite in (
+                    db.execute(_ROOMS_OF, (user,))
                 )
             ]
 
@@ -166,6 +186,34 @@ class SqliteRoomDirectory:
             db.execute("DELETE FROM mentions WHERE user = ? AND room = ? AND seq <= ?", (user, room, seq))
             row = db.execute("SELECT seq FROM read_marks WHERE user = ? AND room = ?", (user, room)).fetchone()
             return int(row[0])
+
+        return await self._store.write(run)
+
+    async def read_marks(self, room: str, limit: int) -> dict[str, int]:
+        """See RoomDirectory."""
+
+        def run(db: sqlite3.Connection) -> dict[str, int]:
+            rows = db.execute(
+                "SELECT user, seq FROM read_marks WHERE room = ? AND seq > 0 ORDER BY seq DESC LIMIT ?",
+                (room, limit),
+            )
+            return dict(rows.fetchall())
+
+        return await self._store.read(run)
+
+    async def set_preferences(
+        self, user: str, room: str, *, muted: bool | None = None, favourite: bool | None = None
+    ) -> Preferences:
+        """See RoomDirectory."""
+
+        def run(db: sqlite3.Connection) -> Preferences:
+            db.execute("INSERT OR IGNORE INTO preferences VALUES (?, ?, 0, 0)", (user, room))
+            row = db.execute(
+                "UPDATE preferences SET muted = coalesce(?, muted), favourite = coalesce(?, favourite)"
+                " WHERE user = ? AND room = ? RETURNING muted, favourite",
+                (muted, favourite, user, room),
+            ).fetchone()
+            return Preferences(bool(row[0]), bool(row[1]))
 
         return await self._store.write(run)
 
@@ -227,6 +275,7 @@ def _room_row(state: RoomState) -> tuple[object, ...]:
         state.created_ts,
         state.retained_upto,
         json.dumps(state.erased),
+        json.dumps(state.pins),
     )
 
 
@@ -238,7 +287,9 @@ def _member_row(state: RoomState, user: str) -> tuple[object, ...]:
 
 
 def _state(row: tuple[object, ...], members: dict[str, Member]) -> RoomState:
-    room, projected, head_id, first_id, kind, visibility, history, guests, name, topic, ts, upto, erased = row
+    room, projected, head_id, first_id, kind, visibility, history, guests, name, topic, ts, upto, erased, pins = (
+        row
+    )
     return RoomState(
         room=str(room),
         head=Head(int(str(projected)), str(head_id)),
@@ -253,4 +304,5 @@ def _state(row: tuple[object, ...], members: dict[str, Member]) -> RoomState:
         members=members,
         retained_upto=int(str(upto)),
         erased=json.loads(str(erased)),
+        pins=json.loads(str(pins)),
     )

@@ -17,17 +17,20 @@ from chat_service.http.health import Health, health_routes
 from chat_service.http.openapi import document
 from chat_service.http.pages import page_routes
 from chat_service.http.rate_limits import rate_limits
+from chat_service.http.resources.about import About, AboutResource
 from chat_service.http.resources.admin import AdminResource
 from chat_service.http.resources.auth import AuthResource
 from chat_service.http.resources.invites import InvitesResource
 from chat_service.http.resources.members import MembersResource
 from chat_service.http.resources.messages import MessagesResource
+from chat_service.http.resources.personal import PersonalResource
 from chat_service.http.resources.rooms import RoomsResource
 from chat_service.http.resources.users import UsersResource
 from chat_service.http.routing import PREFIX, Doors, routes
 from chat_service.http.security_headers import security_headers
 from chat_service.identity.limits import RateLimits
 from chat_service.identity.service import Identity
+from chat_service.rooms.requests import FILES_MOST
 from chat_service.rooms.service import Rooms
 
 SOCKETS = "/socket.io/"
@@ -95,13 +98,26 @@ def build(dependencies: HttpDependencies) -> web.Application:
 def _endpoints(dependencies: HttpDependencies) -> tuple[AnyEndpoint, ...]:
     identity, rooms = dependencies.identity, dependencies.rooms
     return (
+        *AboutResource(_about(dependencies)).endpoints(),
         *AuthResource(identity.accounts, identity.sessions).endpoints(),
-        *UsersResource(identity.accounts, identity.profiles).endpoints(),
+        *UsersResource(identity.accounts, identity.profiles, rooms.personal.renamed).endpoints(),
         *RoomsResource(rooms).endpoints(),
         *MembersResource(rooms, identity.profiles).endpoints(),
+        *PersonalResource(rooms).endpoints(),
         *InvitesResource(identity.invites, rooms).endpoints(),
         *MessagesResource(rooms, dependencies.settings.max_message_chars).endpoints(),
         *AdminResource(identity, rooms).endpoints(),
+    )
+
+
+def _about(dependencies: HttpDependencies) -> About:
+    policy = dependencies.identity.accounts.policy
+    return About(
+        version=dependencies.version,
+        registration=policy.registration,
+        guests=policy.guests,
+        max_message_chars=dependencies.settings.max_message_chars,
+        max_files_per_message=FILES_MOST,
     )
 
 

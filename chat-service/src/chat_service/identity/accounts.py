@@ -43,7 +43,7 @@ class Accounts:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._people = people
-        self._policy = policy
+        self.policy = policy
         self._passwords = passwords
         self._attempts = attempts
         self._invites = invites
@@ -61,18 +61,16 @@ class Accounts:
         that does not let anybody register), `not_found` (invite unknown, ended or used up), `conflict`
         (handle taken), `rate_limited`.
         """
-        if self._policy.registration is Registration.CLOSED:
+        if self.policy.registration is Registration.CLOSED:
             raise forbidden("Nobody can register here. Ask an administrator for an account.")
-        if self._policy.registration is Registration.INVITE and not invite:
+        if self.policy.registration is Registration.INVITE and not invite:
             raise forbidden("An invite is needed to register here. Ask for a link.")
         user = self._new_user(handle, name)
-        await self._attempts.take(
-            self._policy.register_attempts, f"register:address:{address_key(caller.address)}"
-        )
+        await self._attempts.take(self.policy.register_attempts, f"register:address:{address_key(caller.address)}")
         await self._need_free(user.handle)
         password_hash = await self._passwords.hash(password)
         taken: Invite | None = None
-        if self._policy.registration is Registration.INVITE and invite:
+        if self.policy.registration is Registration.INVITE and invite:
             taken = await self._invites.take_for_registration(invite, user.id)
         if not await self._people.add_user(user, password_hash):
             if taken is not None:
@@ -107,7 +105,7 @@ class Accounts:
 
         A guest's handle is their user id. Raises ChatError `forbidden`, `rate_limited`.
         """
-        if not self._policy.guests:
+        if not self.policy.guests:
             raise forbidden("Guests are not let in here. Sign in, or register.")
         id_ = new_user_id(guest=True)
         user = User(
@@ -119,7 +117,7 @@ class Accounts:
             active=True,
             created=int(self._clock()),
         )
-        await self._attempts.take(self._policy.guest_attempts, f"guest:address:{address_key(caller.address)}")
+        await self._attempts.take(self.policy.guest_attempts, f"guest:address:{address_key(caller.address)}")
         await self._people.add_user(user, "")
         return await self._sessions.open(user, caller)
 
@@ -219,7 +217,7 @@ class Accounts:
         keys = [f"signin:address:{address_key(caller.address)}"]
         if account is not None:
             keys.append(f"signin:account:{account}")
-        attempt = await self._attempts.take(self._policy.signin_attempts, *keys)
+        attempt = await self._attempts.take(self.policy.signin_attempts, *keys)
         try:
             credential = None if account is None else await self._people.credential(account)
             right = await self._passwords.verify(

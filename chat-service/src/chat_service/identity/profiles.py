@@ -55,9 +55,10 @@ class Profiles:
         found = await self._rows.ids_by_handles(set(meant.values()))
         return {given: found[handle] for given, handle in meant.items() if handle in found}
 
-    async def search(self, prefix: str, *, after: str = "", limit: int = 20) -> Page:
-        """Active registered people whose handle or display name begins with `prefix`, by handle.
+    async def search(self, prefix: str, *, after: str = "", limit: int = 20, inactive: bool = False) -> Page:
+        """Registered people whose handle or display name begins with `prefix`, by handle.
 
+        Those who were deactivated are among them only with `inactive`.
         An @ before it is left out. `after` is the `next` of the page before; `limit` is at most MAX_PAGE.
         An empty prefix finds all.
         """
@@ -66,7 +67,7 @@ class Profiles:
         wanted = unicodedata.normalize("NFC", prefix).strip().removeprefix("@").casefold()
         if len(wanted) > MAX_NAME_CHARS:
             raise invalid(f"Search for at most {MAX_NAME_CHARS} characters.")
-        users = await self._rows.search_users(wanted, after, limit + 1)
+        users = await self._rows.search_users(wanted, after, limit + 1, inactive=inactive)
         page = [_profile(user) for user in users[:limit]]
         return Page(page, page[-1].handle if len(users) > limit else None)
 

@@ -6,10 +6,29 @@ Two entries of a room never share a seq, whoever writes: that is the only thing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from chat_service.model.entries import Entry, Head, Kind
+
+
+class Thread(msgspec.Struct, frozen=True):
+    """What hangs on one message: how many replies, and when the last was made (milliseconds since 1970)."""
+
+    replies: int
+    last_ts: int
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """What somebody missed in a room: messages by others, and when the newest of all was written.
+
+    `last_ts` is in milliseconds since 1970, None where nothing was ever said.
+    """
+
+    unread: int
+    last_ts: int | None
 
 
 class RoomLog(Protocol):
@@ -42,8 +61,32 @@ class RoomLog(Protocol):
         """Every entry of these (rare) kinds with seq > `after`, ascending."""
         ...
 
-    async def messages_before(self, room: str, before: int, after: int, limit: int) -> list[Entry]:
-        """The newest `limit` messages with `after` < seq < `before`, ascending."""
+    async def changes(self, room: str, after: int, upto: int, kinds: Collection[Kind], limit: int) -> list[Entry]:
+        """The newest `limit` entries of these (rare) kinds with `after` < seq <= `upto`, ascending."""
+        ...
+
+    async def messages_before(
+        self, room: str, before: int, after: int, limit: int, thread: int | None = None
+    ) -> list[Entry]:
+        """The newest `limit` messages with `after` < seq < `before`, ascending.
+
+        Those of the room itself, or with `thread` the replies in the thread that hangs on that message.
+        """
+        ...
+
+    async def messages_after(self, room: str, after: int, limit: int) -> list[Entry]:
+        """The oldest `limit` messages of the room itself with seq > `after`, ascending."""
+        ...
+
+    async def threads(self, room: str, messages: Collection[int], upto: int) -> dict[int, Thread]:
+        """The threads that hang on these messages as they were at seq `upto`; deleted replies do not count."""
+        ...
+
+    async def activity(self, user: str, rooms: Mapping[str, int], most: int) -> dict[str, Activity]:
+        """What `user` missed in each room after the seq given with it, counted up to `most`.
+
+        Messages of the rooms themselves count: no replies in threads, none that were overwritten.
+        """
         ...
 
     async def at(self, room: str, seqs: Collection[int]) -> dict[int, Entry]:
@@ -51,7 +94,10 @@ class RoomLog(Protocol):
         ...
 
     async def targeting(self, room: str, targets: Collection[int], upto: int | None = None) -> list[Entry]:
-        """Every entry that targets one of `targets`, ascending; up to seq `upto`, or to the log's end."""
+        """Every entry that changes one of `targets`, ascending; up to seq `upto`, or to the log's end.
+
+        Replies in their threads change nothing about them.
+        """
         ...
 
     async def by_keys(self, room: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Entry]:

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
     REACTION = "reaction"
+    PIN = "pin"
     JOIN = "join"
     LEAVE = "leave"
     ROLE = "role"
@@ -26,11 +27,8 @@ class Kind(StrEnum):
     ERASE = "erase"
 
 
-TARGETING = frozenset({Kind.EDIT, Kind.DELETE, Kind.REACTION})
-"""Kinds that point at one earlier message by its sequence number."""
-
-MEMBERSHIP = frozenset({Kind.CREATE, Kind.JOIN, Kind.LEAVE, Kind.ROLE, Kind.TOPIC, Kind.NAME, Kind.SETTINGS})
-"""Kinds that change the room itself or who is in it: they are projected into the directory."""
+TARGETING = frozenset({Kind.EDIT, Kind.DELETE, Kind.REACTION, Kind.PIN})
+"""Kinds that change how one earlier message looks, and point at it by its sequence number."""
 
 REDACTING = frozenset({Kind.DELETE, Kind.RETAIN, Kind.ERASE})
 """Kinds after which earlier bodies are no longer shown to anyone."""
@@ -41,8 +39,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     `seq` counts 1, 2, 3 … without holes. `id` is random. `key` is the client's idempotency key, or one that
     the server made (`own_key` false). `digest` is the keyed digest of the request, hexadecimal. `ts` is the
-    server's clock in milliseconds since 1970. `target` is the seq that edits, deletions and reactions point
-    at; retention and erasure carry their range in `body` ({upto} and {user, upto}).
+    server's clock in milliseconds since 1970. `target` is the seq that edits, deletions, reactions and pins
+    point at, and of a reply in a thread the message that the thread hangs on; retention and erasure carry
+    their range in `body` ({upto} and {user, upto}).
     """
 
     room: str

@@ -16,6 +16,8 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `body` is the newest version; `edited` is the seq of the edit that made it. A redacted message keeps its
     place with an empty body. `reactions` maps an emoji to the ids of those who set it, in order of setting.
+    `thread` is the message that a reply hangs on; that one counts its `replies`, the last made at
+    `last_reply_ts`.
     """
 
     seq: int
@@ -28,6 +30,10 @@ class Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     edited_ts: int | None = None
     redacted: bool = False
     reactions: dict[str, list[str]] = {}
+    pinned: bool = False
+    thread: int | None = None
+    replies: int = 0
+    last_reply_ts: int | None = None
 
 
 def fold(messages: Sequence[Entry], related: Iterable[Entry], redactions: Redactions) -> list[Message]:
@@ -57,6 +63,7 @@ def _start(entry: Entry) -> Message:
         key=entry.key if entry.own_key else None,
         body=entry.body,
         reactions={},
+        thread=entry.target,
     )
 
 
@@ -69,6 +76,8 @@ def _apply(message: Message, entry: Entry) -> None:
         _redact(message)
     elif entry.kind is Kind.REACTION:
         _react(message, entry)
+    elif entry.kind is Kind.PIN:
+        message.pinned = bool(entry.body["on"])
 
 
 def _react(message: Message, entry: Entry) -> None:
@@ -88,3 +97,4 @@ def _redact(message: Message) -> None:
     message.body = {}
     message.edited = message.edited_ts = None
     message.reactions = {}
+    message.pinned = False

@@ -15,10 +15,12 @@ import secrets
 ROOM_CHANNEL = "c"
 ROOM_DIRECT = "d"
 ROOM_OPEN = "o"
+FILE = "f"
 USER_REGISTERED = "u"
 USER_GUEST = "g"
 USER_LEGACY = "l"
 
+FILE_PATTERN = r"^f[a-z2-7]{21}$"
 ROOM_PATTERN = r"^[cdo][a-z2-7]{21}$"
 USER_PATTERN = r"^[ugl][a-z2-7]{15}$"
 SYSTEM_SENDER = "s" + "a" * 15
@@ -69,6 +71,11 @@ def new_user_id(*, guest: bool = False) -> str:
 def legacy_user_id(name: str) -> str:
     """The sender id of whoever uses `name` over the original protocol, which knows no accounts."""
     return USER_LEGACY + _hashed("legacy-user", _USER_LETTERS, name)
+
+
+def new_file_id() -> str:
+    """A random id for an uploaded file: unguessable, though knowing it opens nothing."""
+    return FILE + _random(_ROOM_LETTERS)
 
 
 def new_entry_id() -> str:

@@ -28,6 +28,7 @@ class Action(StrEnum):
     READ = "read"
     SEND = "send"
     REACT = "react"
+    PIN = "pin"
     EDIT_OWN = "edit_own"
     DELETE_OWN = "delete_own"
     DELETE_ANY = "delete_any"
@@ -53,6 +54,7 @@ PERMISSIONS: dict[Action, frozenset[Role]] = {
     Action.READ: _TALKING | {Role.VISITOR},
     Action.SEND: _TALKING,
     Action.REACT: _INSIDE,
+    Action.PIN: _PEOPLE,
     Action.EDIT_OWN: _INSIDE,
     Action.DELETE_OWN: _INSIDE,
     Action.DELETE_ANY: _STAFF,
@@ -73,6 +75,7 @@ _DIRECT_ACTIONS = frozenset(
         Action.READ,
         Action.SEND,
         Action.REACT,
+        Action.PIN,
         Action.EDIT_OWN,
         Action.DELETE_OWN,
         Action.SEE_MEMBERS,

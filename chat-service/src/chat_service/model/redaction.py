@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from chat_service.model.entries import Entry, Kind
+from chat_service.model.entries import TARGETING, Entry, Kind
 
 WRITTEN = frozenset({Kind.MESSAGE, Kind.EDIT})
 """Kinds whose body is somebody's words. Reactions and room changes hold none that must go."""
@@ -18,7 +18,7 @@ WRITTEN = frozenset({Kind.MESSAGE, Kind.EDIT})
 
 def subject_of(entry: Entry) -> int:
     """The seq of the message that an entry is about: of an edit the message it changes, else its own."""
-    return entry.seq if entry.target is None else entry.target
+    return entry.target if entry.kind in TARGETING and entry.target is not None else entry.seq
 
 
 @dataclass(slots=True)

@@ -34,6 +34,10 @@ class HistoryAccess(StrEnum):
     JOINED = "joined"
 
 
+PINS_MOST = 100
+"""Pinned messages that a room keeps: one more takes the place of the one pinned longest."""
+
+
 @dataclass(slots=True, frozen=True)
 class Member:
     """Somebody's place in a room: the role, and the seq of the join that let them in."""
@@ -47,7 +51,8 @@ class RoomState:
     """What a room is after its entries up to `head`.
 
     Built by `apply`, entry after entry, or from a directory snapshot and `catch_up`; equal logs give equal
-    states. `retained_upto` and `erased` are the ranges that redactions took from view.
+    states. `retained_upto` and `erased` are the ranges that redactions took from view. `pins` are the seqs of
+    pinned messages, the newest pin last.
     """
 
     room: str
@@ -63,6 +68,7 @@ class RoomState:
     members: dict[str, Member] = field(default_factory=dict)
     retained_upto: int = 0
     erased: dict[str, int] = field(default_factory=dict)
+    pins: list[int] = field(default_factory=list)
 
     @property
     def exists(self) -> bool:
@@ -170,6 +176,13 @@ def _name(state: RoomState, entry: Entry) -> None:
     state.name = entry.body["name"]
 
 
+def _pin(state: RoomState, entry: Entry) -> None:
+    if entry.target is None:
+        return
+    others = [seq for seq in state.pins if seq != entry.target]
+    state.pins = [*others, entry.target][-PINS_MOST:] if entry.body["on"] else others
+
+
 def _retain(state: RoomState, entry: Entry) -> None:
     state.retained_upto = max(state.retained_upto, entry.body["upto"])
 
@@ -187,6 +200,7 @@ _FOLDS = {
     Kind.ROLE: _role,
     Kind.TOPIC: _topic,
     Kind.NAME: _name,
+    Kind.PIN: _pin,
     Kind.RETAIN: _retain,
     Kind.ERASE: _erase,
 }

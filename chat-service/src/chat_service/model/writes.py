@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from chat_service.model.entries import TARGETING, Entry, Kind
-from chat_service.model.errors import ChatError, Code, forbidden, not_found
+from chat_service.model.entries import Entry, Kind
+from chat_service.model.errors import ChatError, Code, forbidden, invalid, not_found
 from chat_service.model.ids import SYSTEM_SENDER, USER_GUEST
 from chat_service.model.permissions import Action, Role, may_grant, outranks
 from chat_service.model.rooms import RoomState
@@ -36,10 +36,15 @@ class Write:
 
     def refers_to(self) -> int | None:
         """The earlier message that must be there for this write to make sense."""
-        if self.kind in TARGETING:
+        if self.target is not None:
             return self.target
         reply: int | None = self.body.get("reply_to")
         return reply
+
+    def files(self) -> list[str]:
+        """The ids of the files that a message brings."""
+        files: list[str] = self.body.get("files", [])
+        return files
 
 
 def digest_of(secret: bytes, kind: Kind, target: int | None, body: Mapping[str, Any]) -> str:
@@ -83,8 +88,11 @@ def _need(state: RoomState, write: Write, action: Action, message: str) -> None:
 
 def _message(state: RoomState, write: Write, referred: Entry | None) -> None:
     _need(state, write, Action.SEND, "Only members of this room may write in it. Join it first.")
-    if write.refers_to() is not None:
-        _message_there(state, write, referred)
+    if write.refers_to() is None:
+        return
+    there = _message_there(state, write, referred)
+    if write.target is not None and there.target is not None:
+        raise invalid(f"Message {there.seq} is a reply in a thread itself: write to the thread of {there.target}.")
 
 
 def _edit(state: RoomState, write: Write, referred: Entry | None) -> None:
@@ -104,6 +112,11 @@ def _delete(state: RoomState, write: Write, referred: Entry | None) -> None:
 def _reaction(state: RoomState, write: Write, referred: Entry | None) -> None:
     _need(state, write, Action.REACT, "Only members of this room may react to messages in it.")
     _message_there(state, write, referred)
+
+
+def _pin(state: RoomState, write: Write, referred: Entry | None) -> None:
+    _need(state, write, Action.PIN, "Only members of this room may pin messages in it.")
+    _message_there(state, write, referred, redacted_too=not write.body["on"])
 
 
 def _message_there(state: RoomState, write: Write, referred: Entry | None, *, redacted_too: bool = False) -> Entry:
@@ -193,6 +206,7 @@ _RULES = {
     Kind.EDIT: _edit,
     Kind.DELETE: _delete,
     Kind.REACTION: _reaction,
+    Kind.PIN: _pin,
     Kind.JOIN: _join,
     Kind.LEAVE: _leave,
     Kind.ROLE: _role,

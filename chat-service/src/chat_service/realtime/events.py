@@ -27,7 +27,8 @@ from chat_service.realtime.dialects import V1
 from chat_service.realtime.reader import SocketReader
 from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.opening import Held
-from chat_service.rooms.requests import check_length, parse
+from chat_service.rooms.reading import Span
+from chat_service.rooms.requests import check_length, message_body, parse
 from chat_service.rooms.service import Rooms
 
 EXPIRED_GRACE_S = 60
@@ -94,6 +95,7 @@ class ChatNamespace:
             "message:edit": (ask.EditRequest, self._edit),
             "message:delete": (ask.DeleteRequest, self._delete),
             "reaction:set": (ask.ReactionRequest, self._react),
+            "pin:set": (ask.PinRequest, self._pin),
             "read:mark": (ask.ReadRequest, self._mark_read),
             "typing": (ask.TypingRequest, self._typing),
             "auth:refresh": (ask.RefreshRequest, self._refresh),
@@ -219,6 +221,7 @@ class ChatNamespace:
             after=None if request.after is UNSET else request.after,
             after_id=None if request.after_id is UNSET else request.after_id,
             epoch=None if request.epoch is UNSET else request.epoch,
+            changes=request.changes,
         )
         reader, room = who.reader, request.room
         self._count_room(who, room)
@@ -250,16 +253,21 @@ class ChatNamespace:
         return success()
 
     async def _history(self, who: Participant, request: ask.HistoryRequest) -> object:
+        span = Span(
+            before=None if request.before is UNSET else request.before,
+            after=None if request.after is UNSET else request.after,
+            around=None if request.around is UNSET else request.around,
+            changes=request.changes,
+        )
         async with who.page():
-            page = await self._rooms.history(who.reader.user, request.room, request.before, request.limit)
+            page = await self._rooms.browsing.history(who.reader.user, request.room, span, request.limit)
         return success(page)
 
     def _send(self, who: Participant, request: ask.SendRequest) -> object:
-        check_length(request.body.text, self._max_message_chars)
-        body: dict[str, Any] = {"text": request.body.text}
-        if request.reply_to is not UNSET:
-            body["reply_to"] = request.reply_to
-        return self._write(who, request.room, Kind.MESSAGE, body, request.key)
+        body = message_body(request.body.text, request.reply_to, request.files)
+        check_length(body["text"], self._max_message_chars)
+        thread = None if request.thread is UNSET else request.thread
+        return self._write(who, request.room, Kind.MESSAGE, body, request.key, thread)
 
     def _edit(self, who: Participant, request: ask.EditRequest) -> object:
         check_length(request.body.text, self._max_message_chars)
@@ -272,6 +280,9 @@ class ChatNamespace:
     def _react(self, who: Participant, request: ask.ReactionRequest) -> object:
         body = {"emoji": request.emoji, "on": request.on}
         return self._write(who, request.room, Kind.REACTION, body, request.key, request.target)
+
+    def _pin(self, who: Participant, request: ask.PinRequest) -> object:
+        return self._write(who, request.room, Kind.PIN, {"on": request.on}, request.key, request.target)
 
     def _write(
         self,
@@ -290,7 +301,7 @@ class ChatNamespace:
         return receipt(answer)
 
     async def _mark_read(self, who: Participant, request: ask.ReadRequest) -> object:
-        return success(seq=await self._rooms.mark_read(who.reader.user, request.room, request.seq))
+        return success(seq=await self._rooms.personal.mark_read(who.reader.user, request.room, request.seq))
 
     def _typing(self, who: Participant, request: ask.TypingRequest) -> object:
         self._rooms.typing(who.reader, request.room, on=request.on)

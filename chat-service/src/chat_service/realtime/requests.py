@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
-from chat_service.rooms.requests import EditBody, Emoji, Key, Limit, Position, Request, RoomId, Seq, Text
+from chat_service.rooms.requests import (
+    EditBody,
+    Emoji,
+    Files,
+    Key,
+    Limit,
+    Position,
+    Request,
+    RoomId,
+    Seq,
+    Text,
+    check_message,
+)
 
 
 class OpenRequest(Request):
@@ -14,6 +26,7 @@ class OpenRequest(Request):
     after: Position | UnsetType = UNSET
     after_id: str | UnsetType = UNSET
     epoch: str | UnsetType = UNSET
+    changes: bool = False
 
 
 class CloseRequest(Request):
@@ -23,9 +36,9 @@ class CloseRequest(Request):
 
 
 class SentBody(Request):
-    """The words of a message."""
+    """The words of a message: left out where it is files only."""
 
-    text: Text
+    text: Text | UnsetType = UNSET
 
 
 class SendRequest(Request):
@@ -35,6 +48,12 @@ class SendRequest(Request):
     key: Key
     body: SentBody
     reply_to: Seq | UnsetType = UNSET
+    thread: Seq | UnsetType = UNSET
+    files: Files | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Hold together what belongs together."""
+        check_message(self.body.text, self.reply_to, self.thread, self.files, text_field="body.text")
 
 
 class EditRequest(Request):
@@ -64,6 +83,15 @@ class ReactionRequest(Request):
     on: bool
 
 
+class PinRequest(Request):
+    """pin:set."""
+
+    room: RoomId
+    key: Key
+    target: Seq
+    on: bool
+
+
 class ReadRequest(Request):
     """read:mark."""
 
@@ -79,11 +107,19 @@ class TypingRequest(Request):
 
 
 class HistoryRequest(Request):
-    """room:history: the newest `limit` messages before the seq `before`."""
+    """room:history: `limit` messages before or after a seq, or `around` one."""
 
     room: RoomId
-    before: Seq
+    before: Seq | UnsetType = UNSET
+    after: Position | UnsetType = UNSET
+    around: Seq | UnsetType = UNSET
     limit: Limit = 50
+    changes: bool = False
+
+    def __post_init__(self) -> None:
+        """Exactly one place is meant."""
+        if sum(place is not UNSET for place in (self.before, self.after, self.around)) != 1:
+            raise ValueError("before: expected one of before, after and around")
 
 
 class RefreshRequest(Request):

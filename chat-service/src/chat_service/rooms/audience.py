@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from chat_service.bus import Appended
+from chat_service.bus import Appended, PersonalEvent
 from chat_service.rooms.delivery import Delivery
 from chat_service.rooms.readers import Reader
 
@@ -66,15 +66,26 @@ class Audience:
 
     def report(self, appended: Appended) -> None:
         """Tell members who have not opened a room that there is something unread in it."""
-        for room, (last_seq, mentions) in appended.rooms.items():
+        for room, report in appended.rooms.items():
             hub = self._delivery.hub(room)
             opened = hub.subscriptions if hub is not None else {}
+            written = sum(report.messages.values())
             for user in self._members.get(room, ()):
-                unread = {"room": room, "last_seq": last_seq, "mentions": mentions.get(user, 0)}
+                unread = {
+                    "room": room,
+                    "last_seq": report.last_seq,
+                    "messages": written - report.messages.get(user, 0),
+                    "mentions": report.mentions.get(user, 0),
+                }
                 wire = msgspec.json.encode(unread)
                 for reader in self._readers.get(user, {}).values():
                     if reader.id not in opened:
                         tell(reader, "unread", wire)
+
+    def pass_on(self, personal: PersonalEvent) -> None:
+        """Give every connection of a person something that is only for them."""
+        for reader in self._readers.get(personal.user, {}).values():
+            tell(reader, personal.event, personal.wire)
 
 
 def tell(reader: Reader, event: str, wire: bytes) -> None:

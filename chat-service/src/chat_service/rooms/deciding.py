@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from chat_service.model.entries import Entry, Kind
-from chat_service.model.errors import ChatError, Code
+from chat_service.model.errors import ChatError, Code, not_found
 from chat_service.model.rooms import RoomState
 from chat_service.model.writes import Write, judge, same_request
 from chat_service.rooms.recent import Recent
@@ -64,10 +65,13 @@ class Decision:
 
 @dataclass(slots=True, frozen=True)
 class Known:
-    """What was read for a batch: keys looked up (None: not in the log), messages referred to."""
+    """What was read for a batch: keys looked up (None: not in the log), messages referred to, and by the key
+    of each message that brings files how those are described that it may bring.
+    """
 
     keys: Mapping[tuple[str, str], Entry | None]
     referred: Mapping[int, Entry]
+    files: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
 
 def decide(
@@ -129,6 +133,15 @@ def _refusal(state: RoomState, recent: Recent, write: Write, known: Known) -> Ch
     referred = None if seq is None else recent.at(seq) or known.referred.get(seq)
     try:
         judge(state, write, referred)
+        _need_files(write, known)
     except ChatError as refusal:
         return refusal
     return None
+
+
+def _need_files(write: Write, known: Known) -> None:
+    missing = [file for file in write.files() if file not in known.files.get((write.sender, write.key), ())]
+    if missing:
+        raise not_found(
+            f"There is no file {missing[0]} that this message can bring. Upload it to this room first."
+        )

@@ -7,6 +7,8 @@ from the hub's ring in the same step in which it goes live.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from chat_service.bus import Item
@@ -20,27 +22,33 @@ from chat_service.rooms.delivery import Delivery
 from chat_service.rooms.hub import Phase, RoomHub, Subscription
 from chat_service.rooms.publishing import Publisher
 from chat_service.rooms.readers import Reader
-from chat_service.rooms.reading import LogReader
+from chat_service.rooms.reading import LogReader, Span
 from chat_service.rooms.writer import RoomWriter
 
 
 class Held(msgspec.Struct, frozen=True):
     """What a client says it holds of a room: the seq and id of its last entry, and the epoch they are of.
 
-    `after` None: it holds nothing and wants the newest page.
+    `after` None: it holds nothing and wants the newest page; with `changes` it wants what changed of the room
+    between the messages of a reset as well.
     """
 
     after: int | None = None
     after_id: str | None = None
     epoch: str | None = None
+    changes: bool = False
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """A new beginning: the newest messages folded up to `as_of`; `more` says whether there are older ones."""
+    """A new beginning: the newest messages folded up to `as_of`; `more` says whether there are older ones.
+
+    `changes` are the entries between them that changed the room, where they were asked for.
+    """
 
     messages: list[Message]
     as_of: int
     more: bool
+    changes: list[dict[str, Any]] | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,7 +91,7 @@ class Openings:
             first = writer.state.readable_from(reader.user)
             start = await self._start(writer, held, first)
             if start is None:
-                return await self._reset(hub, subscription, writer, first)
+                return await self._reset(hub, subscription, writer, first, changes=held.changes)
             return await self._resume(hub, subscription, writer, start)
         except BaseException:
             self._delivery.close(hub, subscription)
@@ -129,14 +137,15 @@ class Openings:
         writer = await self._delivery.settle_access(hub)
         return self._finish(hub, subscription, writer, items, (after, after_id))
 
-    async def _reset(self, hub: RoomHub, subscription: Subscription, writer: RoomWriter, first: int) -> Opened:
-        page = await self._reader.history(
-            writer.state, first, None, max(1, self._delivery.limits.page_entries // 4)
-        )
+    async def _reset(
+        self, hub: RoomHub, subscription: Subscription, writer: RoomWriter, first: int, *, changes: bool
+    ) -> Opened:
+        limit = max(1, self._delivery.limits.page_entries // 4)
+        page = await self._reader.history(writer.state, first, Span(changes=changes), limit)
         subscription.cursor = page.as_of
         await self._meet(hub, writer, page.as_of)
         items = await self._page(hub, writer, page.as_of) if hub.after(page.as_of) is None else []
-        reset = Reset(page.messages, page.as_of, page.more)
+        reset = Reset(page.messages, page.as_of, page.more, page.changes)
         writer = await self._delivery.settle_access(hub)
         return self._finish(hub, subscription, writer, items, (page.as_of, page.as_of_id), reset)
 

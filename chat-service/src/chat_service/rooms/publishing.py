@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from chat_service.bus import Bus, RoomChanged, RoomFrame
 from chat_service.directory.rooms import RoomDirectory
+from chat_service.log import RoomLog
 from chat_service.model.entries import Entry, Kind
 from chat_service.model.rooms import STATE_KINDS, RoomKind, RoomState
+from chat_service.model.writes import Write
+from chat_service.rooms.attachments import Attachments
 from chat_service.rooms.reading import item
+from chat_service.rooms.requests import LARGEST_SEQ
 from chat_service.rooms.unread import UnreadReports
 
 MENTIONS_MOST = 50
-"""People one message can mention: bounds the rows that it writes."""
+"""People one message can be for: bounds the rows that it writes."""
+
+THREAD_LOOK_BACK = 100
+"""Replies that are looked through for who takes part in a thread."""
 
 _MENTION = re.compile(r"(?<![\w@])@([A-Za-z0-9][A-Za-z0-9._-]{0,30}[A-Za-z0-9])")
 _LISTED_KINDS = frozenset({Kind.NAME, Kind.TOPIC, Kind.SETTINGS})
@@ -37,12 +45,16 @@ class Publisher:
         directory: RoomDirectory,
         unread: UnreadReports,
         people: People,
+        attachments: Attachments,
+        log: RoomLog,
         incarnation: str,
     ) -> None:
         self._bus = bus
         self._directory = directory
         self._unread = unread
         self._people = people
+        self._attachments = attachments
+        self._log = log
         self._incarnation = incarnation
 
     def epoch(self, state: RoomState) -> str:
@@ -67,19 +79,35 @@ class Publisher:
         mentions = {entry.seq: entry.body["mentions"] for entry in entries if "mentions" in entry.body}
         if mentions:
             await self._directory.add_mentions(state.room, mentions)
+        files = [file["id"] for entry in entries for file in entry.body.get("files", ())]
+        if files:
+            await self._attachments.attached(files)
+
+    async def claim(self, state: RoomState, write: Write) -> Mapping[str, Any]:
+        """Reserve the files that a message brings; returns how those are described that it may bring."""
+        return await self._attachments.claim(state.room, write.sender, write.key, write.files())
 
     async def resolve(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
-        """Put into messages the ids of the members they mention, and in open rooms their author's name.
+        """Put into messages the ids of the members they are for, and in open rooms their author's name.
 
-        The original protocol shows names and cannot look one up.
+        A message is for whom it mentions, and a reply for those who wrote in its thread before. The original
+        protocol shows names and cannot look one up.
         """
         handles = {handle for entry in entries for handle in _mentioned(entry)}
         authors = {entry.sender for entry in entries if _lacks_name(state, entry)}
         users = await self._people.ids(handles) if handles else {}
         names = await self._people.names(authors) if authors else {}
-        if not users and not names:
+        roots = {entry.target for entry in entries if entry.kind is Kind.MESSAGE and entry.target is not None}
+        threads = {root: await self._thread_people(state.room, root) for root in roots}
+        if not users and not names and not threads:
             return list(entries)
-        return [_with_name(state, _with_mentions(state, entry, users), names) for entry in entries]
+        return [_with_name(state, _with_mentions(state, entry, users, threads), names) for entry in entries]
+
+    async def _thread_people(self, room: str, root: int) -> list[str]:
+        """Who takes part in a thread: who began it, and who wrote its latest replies."""
+        begun = await self._log.at(room, [root])
+        replies = await self._log.messages_before(room, LARGEST_SEQ, root, THREAD_LOOK_BACK, thread=root)
+        return list(dict.fromkeys(entry.sender for entry in (*begun.values(), *reversed(replies))))
 
 
 def _lacks_name(state: RoomState, entry: Entry) -> bool:
@@ -105,9 +133,13 @@ def _mentioned(entry: Entry) -> list[str]:
     return [match.lower() for match in _MENTION.findall(text)[:MENTIONS_MOST]]
 
 
-def _with_mentions(state: RoomState, entry: Entry, users: Mapping[str, str]) -> Entry:
-    named = (users.get(handle) for handle in _mentioned(entry))
-    mentions = list(dict.fromkeys(user for user in named if user in state.members and user is not None))
+def _with_mentions(
+    state: RoomState, entry: Entry, users: Mapping[str, str], threads: Mapping[int, Sequence[str]]
+) -> Entry:
+    named = [user for handle in _mentioned(entry) if (user := users.get(handle)) is not None]
+    if entry.kind is Kind.MESSAGE and entry.target is not None:
+        named.extend(user for user in threads[entry.target] if user != entry.sender)
+    mentions = [user for user in dict.fromkeys(named) if user in state.members][:MENTIONS_MOST]
     if not mentions:
         return entry
     return msgspec.structs.replace(entry, body={**entry.body, "mentions": mentions})

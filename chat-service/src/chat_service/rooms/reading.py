@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
 from chat_service.bus import Item
 from chat_service.log import RoomLog
-from chat_service.model.entries import REDACTING, Entry, Kind, encode
+from chat_service.model.entries import REDACTING, Entry, Head, Kind, encode, wire
+from chat_service.model.errors import not_found
 from chat_service.model.folding import Message, fold
-from chat_service.model.redaction import WRITTEN, Redactions
+from chat_service.model.redaction import WRITTEN, Redactions, subject_of
 from chat_service.model.rooms import RoomState
 
 ACCESS_KINDS = frozenset({Kind.CREATE, Kind.JOIN, Kind.LEAVE, Kind.ROLE, Kind.SETTINGS})
 """Kinds after which somebody may read who could not, or the other way round."""
+
+SHOWN_CHANGES = frozenset({Kind.CREATE, Kind.JOIN, Kind.LEAVE, Kind.ROLE, Kind.TOPIC, Kind.NAME, Kind.PIN})
+"""Kinds that people are shown between the messages."""
+
+CHANGES_MOST = 200
+"""Most changes of a room that a page of messages comes with, the newest."""
 
 PAGE_BYTES = 256 * 1024
 """About the most that one answer to a client holds: a page of very long messages has fewer of them."""
@@ -25,12 +33,35 @@ PAGES_AT_ONCE = 4
 a client that asks for a lot of them at once, and reads none, would have all of them in memory together."""
 
 
+class Span(msgspec.Struct, frozen=True):
+    """Which messages a page is to hold: those before a seq, after one, or around one; else the newest."""
+
+    before: int | None = None
+    after: int | None = None
+    around: int | None = None
+    changes: bool = False
+    """Whether the changes of the room between them are asked for too."""
+
+
 class History(msgspec.Struct, frozen=True):
     """A page of messages, ascending, folded up to the entry `as_of` with the id `as_of_id`.
 
-    `more` says whether there are older ones.
+    `more` says whether there are older ones, `newer` whether there are newer ones. `changes` are the entries
+    of SHOWN_CHANGES in this stretch of the log, where they were asked for.
     """
 
+    messages: list[Message]
+    as_of: int
+    as_of_id: str
+    more: bool
+    newer: bool = False
+    changes: list[dict[str, Any]] | None = None
+
+
+class ThreadPage(msgspec.Struct, frozen=True):
+    """A thread: the message it hangs on and a page of its replies, ascending; `more`: there are older ones."""
+
+    root: Message
     messages: list[Message]
     as_of: int
     as_of_id: str
@@ -50,7 +81,10 @@ def item(entry: Entry) -> Item:
 
 
 class LogReader:
-    """Reads rooms for people. Every method raises ChatError `unavailable` when the log cannot be reached."""
+    """Reads rooms for people. Every method raises ChatError `unavailable` when the log cannot be reached.
+
+    `first` is the first seq that who asks may read.
+    """
 
     def __init__(self, room_log: RoomLog) -> None:
         self._log = room_log
@@ -77,32 +111,112 @@ class LogReader:
         masked = await self._masked(state, list(found.values()))
         return masked[0] if masked else None
 
-    async def history(self, state: RoomState, first: int, before: int | None, limit: int) -> History:
-        """The newest `limit` messages before the seq `before` (None: the newest of all), from `first` on.
+    async def history(self, state: RoomState, first: int, span: Span, limit: int) -> History:
+        """At most `limit` messages of the room itself; fewer where they are more than PAGE_BYTES, never none."""
+        async with self._pages:
+            head = await self._log.head(state.room)
+            if span.after is not None:
+                page = await self._after(state, first, head, span.after, limit)
+            elif span.around is not None:
+                page = await self._around(state, first, head, span.around, limit)
+            else:
+                page = await self._before(state, first, head, span.before, limit)
+            if not span.changes:
+                return page
+            changes = await self._changes(state, first, span, page)
+        return msgspec.structs.replace(page, changes=changes)
 
-        They are fewer where they are more than PAGE_BYTES, but never none.
+    async def thread(self, state: RoomState, first: int, root: int, before: int | None, limit: int) -> ThreadPage:
+        """The newest replies before a seq (None: of all) in the thread on the message `root`.
+
+        Raises `not_found` where there is no such message, or it is a reply itself.
         """
         async with self._pages:
             head = await self._log.head(state.room)
+            found = (await self._log.at(state.room, [root])).get(root)
+            if found is None or found.kind is not Kind.MESSAGE or found.target is not None or root < first:
+                raise not_found(f"There is no thread on message {root}.")
             end = head.seq + 1 if before is None else min(before, head.seq + 1)
-            page = await self._log.messages_before(state.room, end, first - 1, limit + 1)
-            messages = page[-limit:]
-            related, redactions = await self._related(state, {entry.seq for entry in messages})
-            related = [entry for entry in related if entry.seq <= head.seq]
-            shown = _newest(fold(messages, related, redactions))
+            page = await self._log.messages_before(state.room, end, first - 1, limit + 1, thread=root)
+            shown = _newest(await self._folded(state, head, page[-limit:]), PAGE_BYTES)
+            [message] = await self._folded(state, head, [found])
+        return ThreadPage(message, shown, head.seq, head.id, more=len(page) > len(shown))
+
+    async def messages(self, state: RoomState, first: int, seqs: Sequence[int]) -> tuple[list[Message], Head]:
+        """Those messages at `seqs` that can be shown, in that order, and the entry they are folded up to.
+
+        They are cut where they are more than PAGE_BYTES.
+        """
+        async with self._pages:
+            head = await self._log.head(state.room)
+            found = await self._log.at(state.room, [seq for seq in seqs if seq >= first])
+            folded = await self._folded(state, head, list(found.values()))
+        by_seq = {message.seq: message for message in folded if not message.redacted}
+        return _oldest([by_seq[seq] for seq in seqs if seq in by_seq], PAGE_BYTES), head
+
+    async def _before(self, state: RoomState, first: int, head: Head, before: int | None, limit: int) -> History:
+        end = head.seq + 1 if before is None else min(before, head.seq + 1)
+        page = await self._log.messages_before(state.room, end, first - 1, limit + 1)
+        shown = _newest(await self._folded(state, head, page[-limit:]), PAGE_BYTES)
         return History(shown, head.seq, head.id, more=len(page) > len(shown))
 
+    async def _after(self, state: RoomState, first: int, head: Head, after: int, limit: int) -> History:
+        start = max(after, first - 1)
+        page = await self._log.messages_after(state.room, start, limit + 1)
+        known = [entry for entry in page[:limit] if entry.seq <= head.seq]
+        shown = _oldest(await self._folded(state, head, known), PAGE_BYTES)
+        older = await self._log.messages_before(state.room, start + 1, first - 1, 1)
+        return History(shown, head.seq, head.id, more=bool(older), newer=len(page) > len(shown))
+
+    async def _around(self, state: RoomState, first: int, head: Head, around: int, limit: int) -> History:
+        # The asked for is the first of the newer half, which has room for one at least.
+        half = limit // 2
+        older = await self._log.messages_before(state.room, around, first - 1, half + 1)
+        newer = await self._log.messages_after(state.room, max(around, first) - 1, limit - half + 1)
+        known = [entry for entry in newer[: limit - half] if entry.seq <= head.seq]
+        folded = await self._folded(state, head, [*older[max(0, len(older) - half) :], *known])
+        left = _newest([message for message in folded if message.seq < around], PAGE_BYTES // 2)
+        right = _oldest([message for message in folded if message.seq >= around], PAGE_BYTES // 2)
+        return History(
+            [*left, *right], head.seq, head.id, more=len(older) > len(left), newer=len(newer) > len(right)
+        )
+
+    async def _changes(self, state: RoomState, first: int, span: Span, page: History) -> list[dict[str, Any]]:
+        """What changed in the stretch of the log that a page stands for: pages side by side leave none out."""
+        start, end = first - 1, page.as_of
+        if span.after is not None:
+            start = max(start, span.after)
+        elif page.more and page.messages:
+            start = page.messages[0].seq
+        if page.newer and page.messages:
+            end = page.messages[-1].seq
+        elif span.before is not None:
+            end = min(end, span.before - 1)
+        found = await self._log.changes(state.room, start, end, SHOWN_CHANGES, CHANGES_MOST)
+        return [wire(entry) for entry in found]
+
+    async def _folded(self, state: RoomState, head: Head, entries: Sequence[Entry]) -> list[Message]:
+        """Messages as they look at `head`."""
+        seqs = {entry.seq for entry in entries}
+        (related, redactions), threads = await asyncio.gather(
+            self._related(state, seqs), self._log.threads(state.room, seqs, head.seq)
+        )
+        messages = fold(entries, [entry for entry in related if entry.seq <= head.seq], redactions)
+        for message in messages:
+            if message.seq in threads:
+                message.replies = threads[message.seq].replies
+                message.last_reply_ts = threads[message.seq].last_ts
+        return messages
+
     async def _masked(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
-        subjects = {
-            entry.seq if entry.target is None else entry.target for entry in entries if entry.kind in WRITTEN
-        }
+        subjects = {subject_of(entry) for entry in entries if entry.kind in WRITTEN}
         if not subjects:
             return list(entries)
         _, redactions = await self._related(state, subjects)
         return [redactions.mask(entry) for entry in entries]
 
     async def _related(self, state: RoomState, seqs: set[int]) -> tuple[list[Entry], Redactions]:
-        """Everything that targets the messages at `seqs`, and all that redacts them, up to the log's end."""
+        """Everything that changes the messages at `seqs`, and all that redacts them, up to the log's end."""
         related, ranges = await asyncio.gather(
             self._log.targeting(state.room, seqs),
             self._log.read_kinds(state.room, state.head.seq, [Kind.RETAIN, Kind.ERASE]),
@@ -112,11 +226,23 @@ class LogReader:
         return related, redactions
 
 
-def _newest(messages: list[Message]) -> list[Message]:
-    """The last of `messages` that fit into PAGE_BYTES, at least one."""
-    size = 0
-    for count, message in enumerate(reversed(messages), start=1):
+def _newest(messages: list[Message], most: int) -> list[Message]:
+    """The last of `messages` that fit into `most` bytes, at least one."""
+    count = _fitting(reversed(messages), most)
+    return messages[len(messages) - count :]
+
+
+def _oldest(messages: list[Message], most: int) -> list[Message]:
+    """The first of `messages` that fit into `most` bytes, at least one."""
+    return messages[: _fitting(messages, most)]
+
+
+def _fitting(messages: Iterable[Message], most: int) -> int:
+    """How many of `messages` fill `most` bytes, at least one."""
+    size = fitting = 0
+    for message in messages:
         size += len(msgspec.json.encode(message))
-        if size > PAGE_BYTES:
-            return messages[-count:]
-    return messages
+        fitting += 1
+        if size > most:
+            break
+    return fitting

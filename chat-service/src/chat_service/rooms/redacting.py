@@ -15,6 +15,7 @@ from chat_service.directory.rooms import RoomDirectory
 from chat_service.log import RoomLog
 from chat_service.model.entries import Entry, Kind
 from chat_service.model.errors import ChatError
+from chat_service.rooms.attachments import Attachments
 
 PAGE = 200
 RETRY_S = 5.0
@@ -25,9 +26,10 @@ log = structlog.get_logger()
 class Redactor:
     """Works through the redactions of rooms in the background; what a stop interrupts, the next start ends."""
 
-    def __init__(self, room_log: RoomLog, directory: RoomDirectory) -> None:
+    def __init__(self, room_log: RoomLog, directory: RoomDirectory, attachments: Attachments) -> None:
         self._log = room_log
         self._directory = directory
+        self._attachments = attachments
         self._rooms: dict[str, None] = {}
         self._swept = False
         self._wake = asyncio.Event()
@@ -102,5 +104,10 @@ class Redactor:
     async def _overwrite_messages(self, room: str, seqs: Sequence[int]) -> None:
         # Edits first: they can stand beyond a range, and are found by what they edit, while that is listed.
         related = await self._log.targeting(room, seqs)
+        messages = await self._log.at(room, seqs)
+        # While the message still names its files: what a stop interrupts here is begun again.
+        await self._attachments.remove(
+            [file["id"] for one in messages.values() for file in one.body.get("files", ())]
+        )
         await self._log.overwrite(room, [entry.seq for entry in related if entry.kind is Kind.EDIT])
         await self._log.overwrite(room, seqs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec.inspect
 from msgspec import UNSET, Meta, UnsetType
 
 from chat_service.model.errors import ChatError, Code
-from chat_service.model.ids import ROOM_PATTERN, USER_PATTERN
+from chat_service.model.ids import FILE_PATTERN, ROOM_PATTERN, USER_PATTERN
 from chat_service.model.rooms import HistoryAccess, Visibility
 
 T = TypeVar("T")
@@ -20,6 +21,9 @@ LARGEST_SEQ = 2**53 - 1
 
 PAGE_LIMIT = 200
 """Most items that one page may be asked for."""
+
+FILES_MOST = 10
+"""Most files of one message."""
 
 MAX_NAME_CHARS = 80
 MAX_TOPIC_CHARS = 250
@@ -37,6 +41,7 @@ _EMOJI = rf"^[^\s{_CONTROL}{_HALVES}]+{_END}"
 
 _WORDS = {
     ROOM_PATTERN: "a room id (c, d or o and 21 characters of a-z and 2-7)",
+    FILE_PATTERN: "a file id (f and 21 characters of a-z and 2-7)",
     USER_PATTERN: "a user id (u, g or l and 15 characters of a-z and 2-7)",
     _KEY: "only characters of A-Z a-z 0-9 . _ : -",
     _TEXT: "text that is not blank and has no control characters other than newline and tab",
@@ -54,6 +59,7 @@ def published(pattern: str) -> str:
 
 RoomId = Annotated[str, Meta(pattern=ROOM_PATTERN, max_length=22, description="Id of a room.")]
 UserId = Annotated[str, Meta(pattern=USER_PATTERN, max_length=16, description="Id of a person.")]
+FileId = Annotated[str, Meta(pattern=FILE_PATTERN, max_length=22, description="Id of a file.")]
 Seq = Annotated[int, Meta(ge=1, le=LARGEST_SEQ, description="Place of an entry in its room: 1, 2, 3 …")]
 Position = Annotated[int, Meta(ge=0, le=LARGEST_SEQ, description="A seq, or 0 for before the first.")]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_LIMIT, description="Most items to return.")]
@@ -78,6 +84,10 @@ Text = Annotated[
 Emoji = Annotated[str, Meta(min_length=1, max_length=32, pattern=_EMOJI)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS, pattern=_LINE)]
 Topic = Annotated[str, Meta(max_length=MAX_TOPIC_CHARS, pattern=_TOPIC)]
+Files = Annotated[
+    list[FileId],
+    Meta(min_length=1, max_length=FILES_MOST, description="Files that were uploaded to the room, each once."),
+]
 MemberRole = Literal["owner", "admin", "member", "guest"]
 
 
@@ -86,10 +96,19 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class MessageBody(Request, omit_defaults=True):
-    """A message, as it is asked for and as its entry keeps it; `reply_to` is an earlier message's seq."""
+    """A message as it is asked for: text, files, or both.
 
-    text: Text
+    `reply_to` is the seq of an earlier message that it answers, `thread` of the one whose thread it goes to.
+    """
+
+    text: Text | UnsetType = UNSET
     reply_to: Seq | UnsetType = UNSET
+    thread: Seq | UnsetType = UNSET
+    files: Files | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Hold together what belongs together."""
+        check_message(self.text, self.reply_to, self.thread, self.files)
 
 
 class EditBody(Request):
@@ -136,6 +155,13 @@ class RoomChange(Request):
             self.name = self.name.strip()
         if self.topic is not UNSET:
             self.topic = self.topic.strip()
+
+
+class PreferenceChange(Request):
+    """What is to change of one's preferences for a room; what is left out stays."""
+
+    muted: bool | UnsetType = UNSET
+    favourite: bool | UnsetType = UNSET
 
 
 class DirectOpen(Request):
@@ -197,6 +223,35 @@ def parse_json(raw: bytes, kind: type[T]) -> T:
         raise refusal(problem, kind) from problem
 
 
+def check_message(
+    text: str | UnsetType,
+    reply_to: int | UnsetType,
+    thread: int | UnsetType,
+    files: Sequence[str] | UnsetType,
+    *,
+    text_field: str = "text",
+) -> None:
+    """Raise ValueError where the parts of a message do not go together, beginning with the field that is wrong."""
+    if text is UNSET and files is UNSET:
+        raise ValueError(f"{text_field}: is required where there are no files")
+    if reply_to is not UNSET and thread is not UNSET:
+        raise ValueError("reply_to: cannot be given together with thread")
+    if files is not UNSET and len(set(files)) < len(files):
+        raise ValueError("files: expected every file once")
+
+
+def message_body(
+    text: str | UnsetType, reply_to: int | UnsetType, files: Sequence[str] | UnsetType
+) -> dict[str, Any]:
+    """The body of a message's write: always with text, with the other parts where they are given."""
+    body: dict[str, Any] = {"text": "" if text is UNSET else text}
+    if reply_to is not UNSET:
+        body["reply_to"] = reply_to
+    if files is not UNSET:
+        body["files"] = list(files)
+    return body
+
+
 def check_length(text: str, limit: int) -> None:
     """Raise ChatError `too_large` for a text of more than `limit` characters."""
     if len(text) > limit:
@@ -207,6 +262,7 @@ def check_length(text: str, limit: int) -> None:
 
 _AT = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
+_OWN = re.compile(r"(?P<field>[a-z_.]+): (?P<words>.*)", re.DOTALL)
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<quoted>'.*'|\".*\")", re.DOTALL)
 _PHRASES = {repr(pattern): words for pattern, words in _WORDS.items()}
 
@@ -230,6 +286,10 @@ def refusal(problem: Exception, kind: Any) -> RequestError:
     elif what.startswith("Invalid enum value"):  # what came is in there too, and may be anything
         what = "Expected one of " + ", ".join(_choices(kind, path))
     what = what.replace("`", "")
+    own = _OWN.fullmatch(what)  # from a __post_init__ here
+    if own:
+        field = f"{path}.{own['field']}" if path else own["field"]
+        return RequestError(f"{field}: {own['words']}.", field)
     return RequestError(f"{path}: {what[:1].lower()}{what[1:]}." if path else f"{what}.", path)
 
 

@@ -1,4 +1,4 @@
-"""Rooms as the edges use them: one door to writing, reading, opening and looking up."""
+"""Rooms as the edges use them: writing and live delivery, and the doors to browsing and personal matters."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from typing import Any
 
 import msgspec
 
-from chat_service.bus import Appended, Bus, Hint, Message, RoomFrame
-from chat_service.directory.rooms import RoomDirectory, RoomRow
+from chat_service.bus import Appended, Bus, Hint, Message, PersonalEvent, RoomFrame
+from chat_service.directory.rooms import RoomDirectory
 from chat_service.log import RoomLog
 from chat_service.model import ids
-from chat_service.model.entries import EMPTY, Kind
+from chat_service.model.entries import Kind
 from chat_service.model.errors import ChatError, Code, forbidden, not_found
 from chat_service.model.permissions import Action
 from chat_service.model.rooms import STATE_KINDS, HistoryAccess, RoomKind, RoomState, Visibility
 from chat_service.model.writes import Write, digest_of
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
+from chat_service.rooms.attachments import Attachments
 from chat_service.rooms.audience import Audience
+from chat_service.rooms.browsing import Browsing
 from chat_service.rooms.deciding import Receipt, outcome_of
 from chat_service.rooms.delivery import Delivery
 from chat_service.rooms.hub import Subscription
 from chat_service.rooms.lists import RoomLists
 from chat_service.rooms.opening import Held, Opened, Openings
+from chat_service.rooms.personal import Personal
 from chat_service.rooms.presence import ONLINE_MOST, Presence
 from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.readers import Reader
-from chat_service.rooms.reading import History, LogReader
+from chat_service.rooms.reading import LogReader
 from chat_service.rooms.redacting import Redactor
 from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.unread import UnreadReports
-from chat_service.rooms.views import EntriesPage, MembersPage, RoomSummary, RoomView, members_page, summary, view
+from chat_service.rooms.views import RoomView
 from chat_service.rooms.writer import RoomWriter
 
 
 class Rooms:
-    """Everything about rooms on one node.
+    """Everything about rooms on one node: looking things up is `browsing`, one's own matters are `personal`.
 
     Every method raises ChatError: `not_found` for what is not there or may not be seen, `forbidden` for what
     the caller's role does not allow, `unavailable` where the store cannot be reached.
@@ -49,6 +52,7 @@ class Rooms:
         directory: RoomDirectory,
         bus: Bus,
         people: People,
+        attachments: Attachments,
         *,
         station: Station,
         limits: RoomsLimits,
@@ -61,12 +65,12 @@ class Rooms:
         self._metrics = metrics
         self._limits = limits
         self._digest_secret = station.digest_secret
-        self._reader = LogReader(room_log)
+        reader = LogReader(room_log)
         unread = UnreadReports(bus, station.node)
-        self.publisher = Publisher(bus, directory, unread, people, station.incarnation)
-        self.redactor = Redactor(room_log, directory)
+        self.publisher = Publisher(bus, directory, unread, people, attachments, room_log, station.incarnation)
+        self.redactor = Redactor(room_log, directory, attachments)
         self.delivery = Delivery(
-            bus, room_log, self._reader, self._epoch, limits.delivery, metrics=metrics, clock_ms=station.clock_ms
+            bus, room_log, reader, self._epoch, limits.delivery, metrics=metrics, clock_ms=station.clock_ms
         )
 
         def make_writer(state: RoomState) -> RoomWriter:
@@ -83,9 +87,11 @@ class Rooms:
         self.active = ActiveRooms(room_log, directory, make_writer, self.delivery.is_open, limits.writer)
         self.delivery.serve(self.active)
         self.delivery.left = self._left
-        self._openings = Openings(self.active, self.delivery, self._reader, self.publisher)
+        self._openings = Openings(self.active, self.delivery, reader, self.publisher)
         self.audience = Audience(self.delivery)
         self._lists = RoomLists(directory, self.active, self.audience)
+        self.browsing = Browsing(room_log, directory, reader, self.active, self.publisher)
+        self.personal = Personal(room_log, directory, self.browsing, bus)
         self.presence: Presence[str] = Presence()
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.writer_queue_entries.set_function(self.active.waiting)
@@ -194,7 +200,7 @@ class Rooms:
             "guests": guests,
         }
         await self.act(user, room, Kind.CREATE, body, key=key)
-        return await self.view(user, room)
+        return await self.browsing.view(user, room)
 
     async def open_direct(self, user: str, other: str) -> RoomView:
         """The direct-message room of two people, made on first use. Raises `invalid` for a room with oneself."""
@@ -227,7 +233,7 @@ class Rooms:
             except ChatError as problem:
                 if problem.code is not Code.CONFLICT:  # somebody else made it first: that is as good
                     raise
-        return await self.view(user, room)
+        return await self.browsing.view(user, room)
 
     def _no_guest(self, user: str) -> None:
         if user[:1] != ids.USER_REGISTERED:
@@ -243,65 +249,7 @@ class Rooms:
             await self.redactor.overwrite(room)
         return len(rooms)
 
-    # -- reading --------------------------------------------------------------------------------------
-
-    async def state(self, user: str, room: str, action: Action = Action.READ) -> RoomState:
-        """The room's state, if `user` may do `action` in it."""
-        state = (await self.active.load_readable(room, user)).state
-        if not state.permits(user, action):
-            raise forbidden("Your role in this room does not allow this.")
-        return state
-
-    async def view(self, user: str, room: str) -> RoomView:
-        """The room as `user` sees it."""
-        return view(await self.state(user, room), user)
-
-    async def rooms_of(self, user: str) -> list[RoomSummary]:
-        """The rooms of `user`, by name."""
-        rows = await self._directory.rooms_of(user)
-        heads = await self._log.heads([row.room for row in rows])
-        return [summary(row, heads.get(row.room, EMPTY).seq) for row in rows]
-
-    async def public_rooms(self, user: str, query: str, after: str, limit: int) -> list[RoomRow]:
-        """Public channels that match; guests find none, they are brought in by invitation."""
-        if user[:1] != ids.USER_REGISTERED:
-            return []
-        return await self._directory.public_rooms(query, after, limit)
-
-    async def members(self, user: str, room: str, after: str, limit: int) -> MembersPage:
-        """Members by user id, beyond the id `after`."""
-        return members_page(await self.state(user, room, Action.SEE_MEMBERS), after, limit)
-
-    async def history(self, user: str, room: str, before: int | None, limit: int) -> History:
-        """Messages before a seq (None: the newest), folded."""
-        state = await self.state(user, room)
-        return await self._reader.history(state, state.readable_from(user), before, limit)
-
-    async def entries(self, user: str, room: str, after: int, limit: int) -> EntriesPage:
-        """Raw entries after a seq."""
-        state = await self.state(user, room)
-        first = state.readable_from(user)
-        items = await self._reader.items(state, max(after, first - 1), limit)
-        head = await self._log.head(room)
-        return EntriesPage(
-            entries=[msgspec.Raw(one.wire) for one in items],
-            last_seq=head.seq,
-            last_id=head.id,
-            epoch=self.publisher.epoch(state),
-            more=bool(items) and items[-1].seq < head.seq,
-        )
-
-    async def mark_read(self, user: str, room: str, seq: int) -> int:
-        """Move the read marker of a member forward; returns where it is. Tells those who have the room open."""
-        state = await self.state(user, room)
-        if user not in state.members:
-            raise forbidden("Only members have a read marker.")
-        end = state.head.seq
-        if seq > end:
-            end = (await self._log.head(room)).seq  # another node may have written
-        marked = await self._directory.mark_read(user, room, min(seq, end))
-        self.hint(room, "read", {"room": room, "user": user, "seq": marked})
-        return marked
+    # -- life of the node: what other processes wrote ------------------------------------------------
 
     async def look_again(self) -> None:
         """Catch up with what another process may have written to the store: logs, roles, room lists."""
@@ -371,6 +319,8 @@ class Rooms:
             self.delivery.receive_hint(message)
         elif isinstance(message, Appended):
             self.audience.report(message)
+        elif isinstance(message, PersonalEvent):
+            self.audience.pass_on(message)
         else:
             self._own(self._lists.tell(message))
 

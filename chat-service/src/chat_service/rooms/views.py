@@ -5,8 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from chat_service.directory.rooms import MembershipRow
+from chat_service.log import Activity
 from chat_service.model.permissions import Role
 from chat_service.model.rooms import HistoryAccess, RoomKind, RoomState, Visibility
+
+UNREAD_MOST = 100
+"""Unread messages that are counted: as many stand for as many or more."""
 
 
 class RoomView(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +31,12 @@ class RoomView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One of somebody's rooms in their list: what is unread is `last_seq` against `read_seq`."""
+    """One of somebody's rooms in their list.
+
+    `unread` are the messages by others after `read_seq`, counted up to UNREAD_MOST; `mentions` those of all
+    messages there that are for them. `last_message_ts` is in milliseconds since 1970, None where nothing was
+    said yet. A `muted` room is not to be counted, a `favourite` one stands on top.
+    """
 
     room: str
     kind: RoomKind
@@ -37,7 +46,11 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     last_seq: int
     read_seq: int
+    unread: int
     mentions: int
+    last_message_ts: int | None
+    muted: bool
+    favourite: bool
     with_user: str | None = None
 
 
@@ -85,7 +98,7 @@ def view(state: RoomState, user: str) -> RoomView:
     )
 
 
-def summary(row: MembershipRow, last_seq: int) -> RoomSummary:
+def summary(row: MembershipRow, last_seq: int, activity: Activity) -> RoomSummary:
     """One line of somebody's room list; `last_seq` is the end of the room's log."""
     return RoomSummary(
         room=row.room,
@@ -96,7 +109,11 @@ def summary(row: MembershipRow, last_seq: int) -> RoomSummary:
         role=row.role,
         last_seq=last_seq,
         read_seq=row.read_seq,
+        unread=activity.unread,
         mentions=row.mentions,
+        last_message_ts=activity.last_ts,
+        muted=row.muted,
+        favourite=row.favourite,
         with_user=row.with_user,
     )
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import structlog
 
@@ -51,6 +52,10 @@ class Followers(Protocol):
 
     def publish(self, state: RoomState, entries: Sequence[Entry]) -> None:
         """Tell the readers. Never waits, never fails."""
+        ...
+
+    async def claim(self, state: RoomState, write: Write) -> Mapping[str, Any]:
+        """Reserve the files that a message brings; returns how those are described that it may bring."""
         ...
 
     async def resolve(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
@@ -229,12 +234,22 @@ class RoomWriter:
         allows it and that this node has not heard of.
         """
         writes = [waiting.write for waiting in batch]
+        files = {
+            (write.sender, write.key): await self._followers.claim(self.state, write)
+            for write in writes
+            if write.files()
+        }
         keys: dict[tuple[str, str], Entry | None] = {}
         read = False
         while True:
-            known = Known(keys, await self._referred(writes))
+            known = Known(keys, await self._referred(writes), files)
             decision = decide(
-                self.state, self.recent, writes, known, self._entry, look_up_every_key=self._look_up_keys
+                self.state,
+                self.recent,
+                writes,
+                known,
+                partial(self._entry, files),
+                look_up_every_key=self._look_up_keys,
             )
             if decision.unsure:
                 keys.update(dict.fromkeys(decision.unsure))
@@ -271,7 +286,11 @@ class RoomWriter:
         redactions.include(self.state.retained_upto, self.state.erased)
         return redactions
 
-    def _entry(self, write: Write, seq: int) -> Entry:
+    def _entry(self, files: Mapping[tuple[str, str], Mapping[str, Any]], write: Write, seq: int) -> Entry:
+        body = write.body
+        if write.files():
+            described = files[write.sender, write.key]
+            body = {**body, "files": [described[file] for file in write.files()]}
         return Entry(
             room=self.state.room,
             seq=seq,
@@ -283,7 +302,7 @@ class RoomWriter:
             node=self._node,
             ts=self._clock_ms(),
             target=write.target,
-            body=write.body,
+            body=body,
             own_key=write.own_key,
         )
 

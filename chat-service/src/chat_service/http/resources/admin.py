@@ -4,6 +4,7 @@ import msgspec
 
 from chat_service.http.endpoints import Access, AnyEndpoint, Call, Endpoint
 from chat_service.http.resources.auth import Ended
+from chat_service.http.resources.users import People, PeopleQuery, person
 from chat_service.identity.service import Identity
 from chat_service.model.errors import ChatError, Code, not_found
 from chat_service.rooms.service import Rooms
@@ -21,6 +22,12 @@ class AdminResource:
     def __init__(self, identity: Identity, rooms: Rooms) -> None:
         self._identity = identity
         self._rooms = rooms
+
+    async def list_users(self, call: Call[None, PeopleQuery]) -> People:
+        """Show the accounts, those of the deactivated too."""
+        asked = call.query
+        page = await self._identity.profiles.search(asked.q, after=asked.after, limit=asked.limit, inactive=True)
+        return People([person(profile) for profile in page.profiles], page.next)
 
     async def deactivate_user(self, call: Call[None, None]) -> None:
         """Lock somebody out, and end their sessions."""
@@ -50,6 +57,16 @@ class AdminResource:
         """What is served."""
         user = "/admin/users/{user}"
         return (
+            Endpoint(
+                "GET",
+                "/admin/users",
+                self.list_users,
+                "List accounts by how their name begins, deactivated ones too",
+                tag="admin",
+                access=Access.ADMIN,
+                query=PeopleQuery,
+                answer=People,
+            ),
             Endpoint(
                 "POST",
                 user + "/deactivate",

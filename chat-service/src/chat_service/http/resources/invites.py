@@ -61,7 +61,7 @@ class InvitesResource:
 
     async def invite_to_room(self, call: Call[RoomInvite, None]) -> NewInvite:
         """Make a link into a room."""
-        await self._rooms.state(call.user, call.path["room"], Action.INVITE_LINK)
+        await self._rooms.browsing.state(call.user, call.path["room"], Action.INVITE_LINK)
         return await self._invites.create(
             call.principal,
             room=call.path["room"],
@@ -72,12 +72,12 @@ class InvitesResource:
 
     async def list_room_invites(self, call: Call[None, None]) -> InviteList:
         """Show a room's links."""
-        await self._rooms.state(call.user, call.path["room"], Action.INVITE_LINK)
+        await self._rooms.browsing.state(call.user, call.path["room"], Action.INVITE_LINK)
         return InviteList(await self._invites.of_room(call.path["room"]))
 
     async def revoke_room_invite(self, call: Call[None, None]) -> None:
         """End a link into a room."""
-        await self._rooms.state(call.user, call.path["room"], Action.INVITE_LINK)
+        await self._rooms.browsing.state(call.user, call.path["room"], Action.INVITE_LINK)
         await self._invites.revoke(call.path["room"], call.path["invite"])
 
     async def invite_to_register(self, call: Call[AccountInvite, None]) -> NewInvite:
@@ -118,7 +118,7 @@ class InvitesResource:
         key = None if call.key is None else f"{call.key}/{call.user}"
         body = {"user": call.user, "role": str(role)}
         await self._rooms.act(invite.creator, invite.room, Kind.JOIN, body, key=key)
-        return await self._rooms.view(call.user, invite.room)
+        return await self._rooms.browsing.view(call.user, invite.room)
 
     async def _room_of(self, invite: InviteView) -> RoomState | None:
         """The room a link leads into, None where it only registers.
@@ -129,7 +129,7 @@ class InvitesResource:
         if not invite.room:
             return None
         try:
-            return await self._rooms.state(invite.creator, invite.room, Action.INVITE_LINK)
+            return await self._rooms.browsing.state(invite.creator, invite.room, Action.INVITE_LINK)
         except ChatError as problem:
             if problem.code in {Code.FORBIDDEN, Code.NOT_FOUND}:
                 raise not_found("This invite does not work any more. Ask for a new one.") from problem

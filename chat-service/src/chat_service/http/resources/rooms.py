@@ -14,8 +14,6 @@ from chat_service.rooms.requests import (
     ChannelCreate,
     DirectOpen,
     Limit,
-    Position,
-    ReadMark,
     Request,
     RoomChange,
     RoomId,
@@ -48,12 +46,6 @@ class PublicRoomsQuery(Request):
     limit: Limit = 50
 
 
-class ReadMarker(msgspec.Struct):
-    """How far the caller has read the room."""
-
-    seq: Position
-
-
 class RoomsResource:
     """Endpoints below /rooms that are about a room itself."""
 
@@ -79,18 +71,18 @@ class RoomsResource:
 
     async def list_rooms(self, call: Call[None, None]) -> MyRooms:
         """Show the caller's rooms."""
-        return MyRooms(await self._rooms.rooms_of(call.user))
+        return MyRooms(await self._rooms.browsing.rooms_of(call.user))
 
     async def search_public_rooms(self, call: Call[None, PublicRoomsQuery]) -> PublicRooms:
         """Find public channels."""
         asked = call.query
-        found = await self._rooms.public_rooms(call.user, asked.q, asked.after or "", asked.limit + 1)
+        found = await self._rooms.browsing.public_rooms(call.user, asked.q, asked.after or "", asked.limit + 1)
         page = found[: asked.limit]
         return PublicRooms(page, page[-1].room if len(found) > len(page) else None)
 
     async def show_room(self, call: Call[None, None]) -> RoomView:
         """Show a room."""
-        return await self._rooms.view(call.user, call.path["room"])
+        return await self._rooms.browsing.view(call.user, call.path["room"])
 
     async def change_room(self, call: Call[RoomChange, None]) -> RoomView:
         """Change what is given, what fewer may change first: a refusal then leaves everything as it was."""
@@ -101,22 +93,18 @@ class RoomsResource:
         for kind, body in changes.items():
             # Each is an entry with a key of its own; no client can make one with a slash in it.
             await self._rooms.act(call.user, room, kind, body, key=None if key is None else f"{key}/{kind}")
-        return await self._rooms.view(call.user, room)
+        return await self._rooms.browsing.view(call.user, room)
 
     async def join_room(self, call: Call[Keyed, None]) -> RoomView:
         """Join a public channel."""
         body = {"user": call.user, "role": "member"}
         await self._rooms.act(call.user, call.path["room"], Kind.JOIN, body, key=call.key)
-        return await self._rooms.view(call.user, call.path["room"])
+        return await self._rooms.browsing.view(call.user, call.path["room"])
 
     async def leave_room(self, call: Call[Keyed, None]) -> Receipt:
         """Leave a room."""
         body = {"user": call.user}
         return await self._rooms.act(call.user, call.path["room"], Kind.LEAVE, body, key=call.key)
-
-    async def mark_read(self, call: Call[ReadMark, None]) -> ReadMarker:
-        """Move the caller's read marker forward."""
-        return ReadMarker(await self._rooms.mark_read(call.user, call.path["room"], call.body.seq))
 
     def endpoints(self) -> tuple[AnyEndpoint, ...]:
         """What is served."""
@@ -206,16 +194,6 @@ class RoomsResource:
                 answer=Receipt,
                 keyed=True,
                 refuses=_WRITE,
-            ),
-            Endpoint(
-                "PUT",
-                "/rooms/{room}/read",
-                self.mark_read,
-                "Say how far I have read",
-                tag="rooms",
-                body=ReadMark,
-                answer=ReadMarker,
-                refuses=(Code.FORBIDDEN, Code.NOT_FOUND),
             ),
         )
 

@@ -1,5 +1,6 @@
 """People: oneself, others by id, and looking for somebody."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -64,12 +65,17 @@ class PeopleQuery(Request):
     limit: PeopleLimit = 20
 
 
+Renamed = Callable[[str, str, str], Awaitable[None]]
+"""Told of whoever has another name now: id, username, name."""
+
+
 class UsersResource:
     """Endpoints below /users."""
 
-    def __init__(self, accounts: Accounts, profiles: Profiles) -> None:
+    def __init__(self, accounts: Accounts, profiles: Profiles, renamed: Renamed) -> None:
         self._accounts = accounts
         self._profiles = profiles
+        self._renamed = renamed
 
     async def show_me(self, call: Call[None, None]) -> Person:
         """Show the caller's own profile as it is now."""
@@ -78,7 +84,9 @@ class UsersResource:
     async def change_me(self, call: Call[ProfileChange, None]) -> Person:
         """Change the caller's own profile."""
         await self._accounts.change_name(call.principal, call.body.name)
-        return await self._person(call.user)
+        changed = await self._person(call.user)
+        await self._renamed(changed.id, changed.username, changed.name)
+        return changed
 
     async def show_user(self, call: Call[None, None]) -> Person:
         """Show somebody."""
