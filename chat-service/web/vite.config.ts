@@ -11,7 +11,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     modulePreload: { polyfill: false },
-    // An inlined file would be a data: address, which the policy allows for pictures only.
+    // An inlined file would be a data: address, which the policy does not allow.
     assetsInlineLimit: 0,
   },
   server: {

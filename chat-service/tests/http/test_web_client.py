@@ -48,6 +48,15 @@ async def test_every_address_of_the_client_is_its_one_page(browser: aiohttp.Clie
             assert answer.headers["Content-Security-Policy"] == POLICY
 
 
+def test_the_policy_lets_images_come_from_here_and_from_what_the_page_fetched_itself() -> None:
+    """Attachments are fetched with the token and shown from blob: addresses; nothing else is let in by that."""
+    rules = dict(rule.strip().split(" ", 1) for rule in POLICY.split(";"))
+    assert rules["img-src"].split() == ["'self'", "blob:"]
+    assert not [name for name, sources in rules.items() if "blob:" in sources and name != "img-src"]
+    assert "unsafe" not in POLICY
+    assert "data:" not in POLICY
+
+
 async def test_hashed_files_are_kept_for_ever_and_others_are_asked_for(browser: aiohttp.ClientSession) -> None:
     async with browser.get("/assets/index-abc.js") as answer:
         assert answer.content_type == "text/javascript"
