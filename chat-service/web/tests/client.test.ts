@@ -1,8 +1,9 @@
 /** One person's client: opening, resuming, and what it does when the service leaves or refuses. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { Problem } from "../src/protocol/problem";
+import type { FileRest } from "../src/protocol/files";
 import type { Rest } from "../src/protocol/rest";
-import type { Entry, Opened, RoomSummary } from "../src/protocol/wire";
+import type { Entry, FoldedMessage, Opened, RoomSummary, ThreadPage } from "../src/protocol/wire";
 import { ChatClient } from "../src/store/client";
 import { Session } from "../src/store/session";
 import { FakeBrowser, FakeClock, FakeSocket, FakeStorage, settled } from "./fakes";
@@ -51,6 +52,25 @@ function opened(entries: Entry[], more: Partial<Opened> = {}): Opened {
 
 const beginning = { messages: [], as_of: 0, more: false };
 
+const rest = {
+  rooms: async () => [summary],
+  people: async () => [],
+  room: async () => ({ people: 2 }),
+  readMarkers: async () => [{ user: "ub", seq: 1 }],
+  pins: async () => ({ messages: [], as_of: 2 }),
+  thread: async (): Promise<ThreadPage> => ({
+    root: folded(1, { replies: 0 }),
+    messages: [],
+    as_of: 2,
+    as_of_id: "id2",
+    more: false,
+  }),
+};
+
+function folded(seq: number, more: Partial<FoldedMessage> = {}): FoldedMessage {
+  return { seq, id: `id${seq}`, sender: "ub", ts: seq, body: { text: `${seq}` }, ...more };
+}
+
 let clock: FakeClock;
 let socket: FakeSocket;
 let client: ChatClient;
@@ -81,7 +101,9 @@ beforeEach(async () => {
   client = new ChatClient({
     me,
     session,
-    rest: { rooms: async () => [summary], people: async () => [] } as unknown as Rest,
+    rest: rest as unknown as Rest,
+    files: {} as FileRest,
+    urls: { createObjectURL: () => "blob:1", revokeObjectURL: () => undefined },
     socket,
     clock,
     outboxStorage: new FakeStorage(),
@@ -211,5 +233,67 @@ describe("a client", () => {
     await settled();
     expect(client.openProblem?.message).toBe("There is no such room.");
     expect(texts()).toEqual([]);
+  });
+
+  it("takes replies into their thread, counts them at its root, and keeps them out of the room", async () => {
+    const thread = client.threads.get(ROOM, 1);
+    await thread.load();
+    socket.handlers.event("entry", entry(3, { target: 1, ts: 30 }));
+    expect(texts()).toEqual(["1", "2"]);
+    expect(thread.replies.map(({ seq }) => seq)).toEqual([3]);
+    expect(client.log(ROOM).get(1)).toMatchObject({ replies: 1, last_reply_ts: 30 });
+    socket.handlers.event("entry", entry(4, { kind: "delete", target: 3, body: {} }));
+    expect(client.log(ROOM).get(1)).toMatchObject({ replies: 0 });
+    expect(thread.root).toMatchObject({ replies: 0 });
+    expect(thread.replies[0]).toMatchObject({ redacted: true });
+  });
+
+  it("shows a reply that is on its way until its thread has it", async () => {
+    answers["message:send"] = () => ({ seq: 3, id: "id3", ts: 3, duplicate: false });
+    const file = { id: "f1", name: "a.txt", type: "text/plain", size: 1, thumbnail: false };
+    const item = client.outbox.add(ROOM, { kind: "send", text: "", files: [file], thread: 1 });
+    await settled();
+    expect(asked("message:send")).toEqual([
+      { room: ROOM, key: item.key, body: {}, thread: 1, files: ["f1"] },
+    ]);
+    expect(client.outbox.of(ROOM)).toHaveLength(1);
+    socket.handlers.event("entry", entry(3, { target: 1, sender: "ua", key: item.key }));
+    expect(client.outbox.of(ROOM)).toEqual([]);
+  });
+
+  it("reads a thread and the pins anew when the room begins anew", async () => {
+    const thread = client.threads.get(ROOM, 1);
+    await thread.load();
+    client.pins.look(ROOM);
+    await settled();
+    expect(client.pins.messages).toEqual([]);
+    rest.pins = async () => ({ messages: [folded(1, { pinned: true })], as_of: 1 }) as never;
+    answers["room:open"] = () => opened([entry(1)], { reset: beginning, epoch: "two" });
+    socket.handlers.event("entry", entry(2, { id: "restored" }));
+    await settled();
+    expect(thread.held).toBe(false);
+    expect(client.pins.messages).toHaveLength(1);
+  });
+
+  it("opens the room again where a thread belongs to another log", async () => {
+    const thread = client.threads.get(ROOM, 1);
+    rest.thread = async () => ({
+      root: folded(1),
+      messages: [],
+      as_of: 2,
+      as_of_id: "restored",
+      more: false,
+    });
+    answers["room:open"] = () => opened([entry(1)], { reset: beginning, epoch: "two" });
+    await thread.load();
+    await settled();
+    expect(asked("room:open").at(-1)).toEqual({ room: ROOM });
+  });
+
+  it("knows how far the others have read", async () => {
+    expect(client.markers.seen(ROOM, 1)).toEqual(["ub"]);
+    expect(client.markers.seen(ROOM, 2)).toEqual([]);
+    socket.handlers.event("read", { room: ROOM, user: "ub", seq: 2 });
+    expect(client.markers.seen(ROOM, 2)).toEqual(["ub"]);
   });
 });

@@ -15,9 +15,14 @@ export function history(seed: number, length: number): Entry[] {
   for (let seq = 1; seq <= length; seq += 1) {
     const base = { room: ROOM, seq, id: `id${seed}.${seq}`, sender: pick(PEOPLE), ts: 1000 + seq };
     const target = pick(log.filter((entry) => entry.kind === "message"))?.seq;
-    const dieRoll = roll(20);
+    const root = pick(log.filter((entry) => entry.kind === "message" && entry.target === undefined))?.seq;
+    const dieRoll = roll(24);
     if (target === undefined || dieRoll < 9) {
       log.push({ ...base, kind: "message", key: `k${seq}`, body: { text: `text ${seq}` } });
+    } else if (dieRoll > 21 && root !== undefined) {
+      log.push({ ...base, kind: "message", key: `k${seq}`, target: root, body: { text: `reply ${seq}` } });
+    } else if (dieRoll > 19) {
+      log.push({ ...base, kind: "pin", target, body: { on: roll(2) > 0 } });
     } else if (dieRoll < 12) {
       const sender = log[target - 1]?.sender ?? base.sender;
       log.push({ ...base, kind: "edit", sender, target, body: { text: `edited ${seq}` } });
@@ -39,20 +44,42 @@ export function history(seed: number, length: number): Entry[] {
 
 /** What the service's own fold says of a log: straight from its rules, without a client's shortcuts. */
 export function folded(log: Entry[], before = Infinity, limit = Infinity): FoldedMessage[] {
-  const messages = log.filter((entry) => entry.kind === "message" && entry.seq < before).slice(-limit);
-  return messages.map((entry) => fold(entry, log));
+  const messages = log.filter(
+    (entry) => entry.kind === "message" && entry.target === undefined && entry.seq < before,
+  );
+  return messages.slice(-limit).map((entry) => fold(entry, log));
 }
 
-function fold(entry: Entry, log: Entry[]): FoldedMessage {
-  const { seq, id, sender, ts, key } = entry;
-  const base = { seq, id, sender, ts, key: key ?? null };
-  const gone = log.some(
+/** Every message in a thread of the room. */
+export function replies(log: Entry[]): FoldedMessage[] {
+  return log
+    .filter((entry) => entry.kind === "message" && entry.target !== undefined)
+    .map((entry) => fold(entry, log));
+}
+
+function isGone({ seq, sender }: Entry, log: Entry[]): boolean {
+  return log.some(
     (one) =>
       (one.kind === "delete" && one.target === seq) ||
       (one.kind === "retain" && seq <= (one.body?.upto ?? 0)) ||
       (one.kind === "erase" && one.body?.user === sender && seq <= (one.body?.upto ?? 0)),
   );
-  if (gone) return { ...base, redacted: true };
+}
+
+function threadOf({ seq, target }: Entry, log: Entry[]): Partial<FoldedMessage> {
+  const inThread = log.filter((one) => one.kind === "message" && one.target === seq);
+  const last = inThread.at(-1)?.ts;
+  return {
+    ...(target === undefined ? {} : { thread: target }),
+    ...(last === undefined ? {} : { last_reply_ts: last }),
+    replies: inThread.filter((one) => !isGone(one, log)).length,
+  };
+}
+
+function fold(entry: Entry, log: Entry[]): FoldedMessage {
+  const { seq, id, sender, ts, key } = entry;
+  const base = { seq, id, sender, ts, key: key ?? null, ...threadOf(entry, log) };
+  if (isGone(entry, log)) return { ...base, redacted: true };
   const edits = log.filter((one) => one.kind === "edit" && one.target === seq);
   const body = edits.reduce((text, edit) => ({ ...text, ...edit.body }), entry.body ?? {});
   const reactions: Record<string, string[]> = {};
@@ -64,6 +91,7 @@ function fold(entry: Entry, log: Entry[]): FoldedMessage {
     else if (rest.length > 0) reactions[emoji] = rest;
     else Reflect.deleteProperty(reactions, emoji);
   }
+  const pinned = log.findLast((one) => one.kind === "pin" && one.target === seq)?.body?.on ?? false;
   const edited = edits.at(-1)?.seq;
-  return { ...base, body, reactions, ...(edited === undefined ? {} : { edited }) };
+  return { ...base, body, reactions, pinned, ...(edited === undefined ? {} : { edited }) };
 }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Problem } from "../src/protocol/problem";
 import type { Receipt } from "../src/protocol/wire";
 import { Outbox, type Item } from "../src/store/outbox";
+import { asEvent } from "../src/store/write_events";
 import { FakeBrowser, FakeClock, FakeStorage, settled } from "./fakes";
 
 const refused = new Problem({ code: "too_large", message: "Split it.", retryable: false });
@@ -200,6 +201,30 @@ describe("the outbox", () => {
     await settled();
     expect(service.log).toEqual(["a:one", "a:two"]);
     expect(storage.items.size).toBe(0);
+  });
+
+  it("sends files and replies after a reload with the same keys, and what they say", async () => {
+    const events: [string, object][] = [];
+    const before = leading();
+    service.answer = async (item) => {
+      events.push(asEvent(item));
+      return new Promise(() => undefined); // The page is closed before the answer.
+    };
+    const file = { id: "f1", name: "a.png", type: "image/png", size: 1, thumbnail: true };
+    before.add("a", { kind: "send", text: "", files: [file], thread: 4 });
+    await settled();
+    await before.end(false);
+
+    service.answer = async (item) => {
+      events.push(asEvent(item));
+      return { seq: 1, id: "id", ts: 0, duplicate: true };
+    };
+    const after = leading();
+    await after.restore();
+    await settled();
+    expect(events).toHaveLength(2);
+    expect(events[1]).toEqual(events[0]);
+    expect(events[0]?.[1]).toMatchObject({ body: {}, files: ["f1"], thread: 4 });
   });
 
   it("is sent by one tab, shown in all, and taken over when that one goes", async () => {

@@ -8,7 +8,12 @@ const item: Item = {
   key: "k1",
   user: "ua",
   room: "r",
-  write: { kind: "send", text: "hello" },
+  write: {
+    kind: "send",
+    text: "hello",
+    files: [{ id: "f1", name: "a.png", type: "image/png", size: 1, width: 2, height: 3, thumbnail: true }],
+    thread: 7,
+  },
   at: 1,
   nth: 1,
   state: "waiting",

@@ -6,17 +6,20 @@ import type {
   Member,
   MemberRole,
   Person,
+  PinsPage,
   PublicRoom,
+  ReadMarker,
   Receipt,
   RoomSummary,
   RoomView,
   SessionView,
   SignedIn,
+  ThreadPage,
   Visibility,
 } from "./wire";
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-type Ask = (method: Method, path: string, body?: unknown, token?: string) => Promise<unknown>;
+export type Ask = (method: Method, path: string, body?: unknown, token?: string) => Promise<unknown>;
 
 export interface RoomSettings {
   name?: string;
@@ -132,6 +135,17 @@ export class Rest {
     this.call("PATCH", `/rooms/${room}/members/${user}`, { role });
   removeMember = (room: string, user: string): Promise<Receipt> =>
     this.call("DELETE", `/rooms/${room}/members/${user}`);
+
+  /** A page of a thread: the newest, or the one before a seq. */
+  thread(room: string, root: number, before: number | null): Promise<ThreadPage> {
+    const query = new URLSearchParams({ limit: "50" });
+    if (before !== null) query.set("before", `${before}`);
+    return this.call("GET", `/rooms/${room}/threads/${root}?${query}`);
+  }
+
+  pins = (room: string): Promise<PinsPage> => this.call("GET", `/rooms/${room}/pins`);
+  readMarkers = async (room: string): Promise<ReadMarker[]> =>
+    (await this.call<{ markers: ReadMarker[] }>("GET", `/rooms/${room}/read-markers`)).markers;
 
   makeInvite(room: string, asked: { role: "member" | "guest"; lifetime_s: number; max_uses: number }) {
     return this.call<{ token: string; invite: InviteView }>("POST", `/rooms/${room}/invites`, asked);

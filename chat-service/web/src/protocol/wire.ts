@@ -18,7 +18,8 @@ export type EntryKind =
   | "name"
   | "settings"
   | "retain"
-  | "erase";
+  | "erase"
+  | "pin";
 
 export interface Body {
   text?: string;
@@ -33,6 +34,18 @@ export interface Body {
   topic?: string;
   upto?: number;
   visibility?: Visibility;
+  files?: FileView[];
+}
+
+/** A file as messages carry it; sizes in bytes and pixels. */
+export interface FileView {
+  id: string;
+  name: string;
+  type: string;
+  size: number;
+  width?: number;
+  height?: number;
+  thumbnail: boolean;
 }
 
 export interface Entry {
@@ -60,12 +73,34 @@ export interface FoldedMessage {
   edited_ts?: number | null;
   redacted?: boolean;
   reactions?: Record<string, string[]>;
+  /** The message whose thread this one is in. */
+  thread?: number | null;
+  /** How many messages are in its own thread, and when the last of them was written. */
+  replies?: number;
+  last_reply_ts?: number | null;
+  pinned?: boolean;
 }
 
 export interface HistoryPage {
   messages: FoldedMessage[];
   as_of: number;
   more: boolean;
+}
+
+export interface ThreadPage extends HistoryPage {
+  root: FoldedMessage;
+  as_of_id: string;
+}
+
+export interface PinsPage {
+  messages: FoldedMessage[];
+  as_of: number;
+}
+
+/** How far somebody has read. */
+export interface ReadMarker {
+  user: string;
+  seq: number;
 }
 
 export interface Opened {

@@ -1,24 +1,34 @@
 /** ChatClient: everything of one signed-in person in one tab, put together. */
 import { Problem } from "../protocol/problem";
+import type { FileRest } from "../protocol/files";
 import type { Rest } from "../protocol/rest";
 import type { Socket } from "../protocol/socket";
-import type { Entry, HistoryPage, Opened, Person, Receipt, ServerEvents } from "../protocol/wire";
+import type { Entry, HistoryPage, Opened, Person, Receipt, RoomKind, ServerEvents } from "../protocol/wire";
 import type { Clock } from "./clock";
 import { Connection } from "./connection";
 import { Drafts } from "./drafts";
+import { FileBytes, type ByteMeans } from "./file_bytes";
+import type { Change } from "./folding";
+import { Markers } from "./markers";
 import { Observable } from "./observable";
 import { Outbox, type Item, type OutboxStorage, type Tabs } from "./outbox";
 import { People } from "./people";
+import { Pins } from "./pins";
 import { Presence } from "./presence";
 import { RoomLog } from "./room_log";
 import { Rooms } from "./rooms";
 import type { Session } from "./session";
+import { Threads } from "./threads";
 import { OwnTyping, Typing } from "./typing";
+import { Uploads } from "./uploads";
+import { asEvent } from "./write_events";
 
 export interface ClientMeans {
   me: Person;
   session: Session;
   rest: Rest;
+  files: FileRest;
+  urls: ByteMeans["urls"];
   socket: Socket;
   clock: Clock;
   outboxStorage: OutboxStorage;
@@ -39,6 +49,11 @@ export class ChatClient extends Observable {
   readonly presence = new Presence();
   readonly drafts: Drafts;
   readonly outbox: Outbox;
+  readonly uploads: Uploads;
+  readonly bytes: FileBytes;
+  readonly threads: Threads;
+  readonly pins: Pins;
+  readonly markers: Markers;
   readonly connection: Connection;
   /** Whether the service can only be read from now: its store does not answer. */
   readOnly = false;
@@ -46,6 +61,8 @@ export class ChatClient extends Observable {
   openProblem: Problem | null = null;
   /** Told of every message that comes live into a room that is open. */
   heard: (entry: Entry) => void = () => undefined;
+  /** Show a message of a room. The view of that room fills it in. */
+  jumpTo: (room: string, seq: number) => void = () => undefined;
   private readonly logs = new Map<string, RoomLog>();
   private shown: string | null = null;
   private opening = false;
@@ -72,6 +89,27 @@ export class ChatClient extends Observable {
       isSeen: (room, seq) => room !== this.shown || this.log(room).cursor >= seq,
       outcome: (problem) => this.setReadOnly(problem),
     });
+    const { files } = means;
+    this.uploads = new Uploads({
+      upload: (asked) => files.upload(asked),
+      takeBack: (file) => files.takeBack(file),
+      limits: () => files.limits(),
+      drafts: this.drafts,
+      clock,
+    });
+    this.bytes = new FileBytes({ bytes: (file, small) => files.bytes(file, small), urls: means.urls });
+    this.threads = new Threads({
+      rest,
+      clock,
+      log: (room) => this.log(room),
+      contradicted: (room) => this.contradicted(room),
+    });
+    this.pins = new Pins({ rest, message: (room, seq) => this.log(room).get(seq) });
+    this.markers = new Markers({
+      markers: (room) => rest.readMarkers(room),
+      people: async (room) => (await rest.room(room)).people,
+      me: () => me.id,
+    });
     this.connection = new Connection({
       socket: means.socket,
       clock,
@@ -90,6 +128,8 @@ export class ChatClient extends Observable {
 
   stop(forget: boolean): void {
     this.connection.stop();
+    this.uploads.end();
+    this.bytes.clear();
     void this.outbox.end(forget);
   }
 
@@ -99,7 +139,7 @@ export class ChatClient extends Observable {
     if (known !== undefined) return known;
     const log = new RoomLog(
       room,
-      (entry) => this.follow(entry),
+      (change) => this.follow(change),
       (begun) => this.began(begun),
     );
     this.logs.set(room, log);
@@ -203,6 +243,7 @@ export class ChatClient extends Observable {
       } while (!log.live && this.shown === room);
       this.setOpenProblem(null);
       this.outbox.seen(room, log.cursor);
+      void this.markers.load(room, this.rooms.get(room)?.kind ?? kindOf(room));
     } catch (thrown) {
       this.openFailed(room, Problem.of(thrown));
     }
@@ -230,6 +271,7 @@ export class ChatClient extends Observable {
     presence: ({ room, user, online }) => this.presence.heard(room, user, online),
     read: ({ room, user, seq }) => {
       if (user === this.me.id) this.rooms.read(room, seq);
+      else this.markers.heard(room, user, seq);
     },
     rooms: ({ room, member, view }) => {
       this.rooms.told(room, member, view);
@@ -247,8 +289,7 @@ export class ChatClient extends Observable {
     if (log === undefined || entry.room !== this.shown) return;
     switch (log.receive(entry)) {
       case "contradicts":
-        log.forget();
-        void this.open();
+        this.contradicted(entry.room);
         break;
       case "early":
         // It may be on its way; where it is not, the log has it.
@@ -261,8 +302,16 @@ export class ChatClient extends Observable {
     }
   }
 
-  private follow(entry: Entry): void {
+  /** What is held of a room is of another log: begin anew. */
+  private contradicted(room: string): void {
+    this.log(room).forget();
+    void this.open();
+  }
+
+  private follow(entry: Change): void {
     this.rooms.follow(entry);
+    this.threads.take(entry);
+    this.pins.take(entry);
     if (entry.kind === "message") this.typing.heard(entry.room, entry.sender, false);
     const own = entry.sender === this.me.id;
     this.outbox.seen(entry.room, entry.seq, own ? entry.key : undefined);
@@ -272,10 +321,12 @@ export class ChatClient extends Observable {
     for (const { sender, key, seq } of log.messages) {
       if (sender === this.me.id && key !== null) this.outbox.seen(log.room, seq, key);
     }
+    this.threads.began(log.room);
+    this.pins.began(log.room);
   }
 
-  private deliver({ room, key, write }: Item): Promise<Receipt> {
-    return this.connection.call<Receipt>(...asEvent(room, key, write));
+  private deliver(item: Item): Promise<Receipt> {
+    return this.connection.call<Receipt>(...asEvent(item));
   }
 
   private setReadOnly(problem: Problem | null): void {
@@ -304,17 +355,7 @@ export class ChatClient extends Observable {
   }
 }
 
-function asEvent(room: string, key: string, write: Item["write"]): [string, object] {
-  switch (write.kind) {
-    case "send": {
-      const { text, reply_to } = write;
-      return ["message:send", { room, key, body: { text }, ...(reply_to === undefined ? {} : { reply_to }) }];
-    }
-    case "edit":
-      return ["message:edit", { room, key, target: write.target, body: { text: write.text } }];
-    case "delete":
-      return ["message:delete", { room, key, target: write.target }];
-    case "react":
-      return ["reaction:set", { room, key, target: write.target, emoji: write.emoji, on: write.on }];
-  }
+/** A room's id begins with what it is. */
+function kindOf(room: string): RoomKind {
+  return room.startsWith("d") ? "direct" : room.startsWith("o") ? "open" : "channel";
 }

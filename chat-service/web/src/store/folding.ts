@@ -12,7 +12,18 @@ export interface Message {
   readonly edited: number | null;
   readonly redacted: boolean;
   readonly reactions: Readonly<Record<string, readonly string[]>>;
+  /** The message whose thread this one is in. */
+  readonly thread: number | null;
+  /** What is in its own thread, and when the last of that was written. */
+  readonly replies: number;
+  readonly last_reply_ts: number | null;
+  readonly pinned: boolean;
   readonly as_of: number;
+}
+
+/** An entry, with the roots of the replies that it deletes: one for each reply, as far as they are known. */
+export interface Change extends Entry {
+  readonly bereft?: readonly number[];
 }
 
 /** A message as it begins. */
@@ -28,6 +39,10 @@ export function started(entry: Entry): Message {
     edited: null,
     redacted,
     reactions: {},
+    thread: entry.target ?? null,
+    replies: 0,
+    last_reply_ts: null,
+    pinned: false,
     as_of: entry.seq,
   };
 }
@@ -44,44 +59,62 @@ export function received(message: FoldedMessage, as_of: number): Message {
     edited: message.edited ?? null,
     redacted: message.redacted ?? false,
     reactions: message.reactions ?? {},
+    thread: message.thread ?? null,
+    replies: message.replies ?? 0,
+    last_reply_ts: message.last_reply_ts ?? null,
+    pinned: message.pinned ?? false,
     as_of,
   };
 }
 
 /** Whether an entry can change messages that came before it. */
 export function concernsOthers(entry: Entry): boolean {
-  return ["edit", "delete", "reaction", "retain", "erase"].includes(entry.kind);
+  if (entry.kind === "message") return entry.target !== undefined;
+  return ["edit", "delete", "reaction", "pin", "retain", "erase"].includes(entry.kind);
 }
 
-/** The message after `entry`, the same object where that changes nothing. */
-export function applied(message: Message, entry: Entry): Message {
-  if (entry.seq <= message.as_of || message.redacted || !concerns(message, entry)) return message;
+/** The message after `change`, the same object where that changes nothing. */
+export function applied(message: Message, change: Change): Message {
+  if (change.seq <= message.as_of) return message;
+  return counted(changed(message, change), change);
+}
+
+function changed(message: Message, entry: Entry): Message {
+  if (message.redacted || !concerns(message, entry)) return message;
   const body = entry.body ?? {};
+  const as_of = entry.seq;
   switch (entry.kind) {
     case "edit":
       if (entry.redacted || entry.sender !== message.sender) return message;
-      return { ...message, body: { ...message.body, ...body }, edited: entry.seq, as_of: entry.seq };
+      return { ...message, body: { ...message.body, ...body }, edited: entry.seq, as_of };
     case "reaction":
-      return { ...message, reactions: reacted(message.reactions, entry.sender, body), as_of: entry.seq };
+      return { ...message, reactions: reacted(message.reactions, entry.sender, body), as_of };
+    case "pin":
+      return { ...message, pinned: body.on ?? false, as_of };
     default:
-      return { ...message, body: {}, edited: null, redacted: true, reactions: {}, as_of: entry.seq };
+      return { ...message, body: {}, edited: null, redacted: true, reactions: {}, pinned: false, as_of };
   }
 }
 
+/** The message's own thread goes on also where the message itself was deleted. */
+function counted(message: Message, { kind, target, seq, ts, bereft }: Change): Message {
+  if (kind === "message" && target === message.seq)
+    return { ...message, replies: message.replies + 1, last_reply_ts: ts, as_of: seq };
+  const fewer = bereft?.filter((root) => root === message.seq).length ?? 0;
+  return fewer === 0 ? message : { ...message, replies: Math.max(0, message.replies - fewer), as_of: seq };
+}
+
 function concerns(message: Message, entry: Entry): boolean {
+  if (["edit", "reaction", "pin"].includes(entry.kind)) return entry.target === message.seq;
+  return deletes(entry, message);
+}
+
+/** Whether an entry deletes a message. */
+export function deletes(entry: Entry, message: Pick<Message, "seq" | "sender">): boolean {
+  if (entry.kind === "delete") return entry.target === message.seq;
   const upto = entry.body?.upto ?? 0;
-  switch (entry.kind) {
-    case "edit":
-    case "delete":
-    case "reaction":
-      return entry.target === message.seq;
-    case "retain":
-      return message.seq <= upto;
-    case "erase":
-      return message.seq <= upto && message.sender === entry.body?.user;
-    default:
-      return false;
-  }
+  if (entry.kind === "retain") return message.seq <= upto;
+  return entry.kind === "erase" && message.seq <= upto && message.sender === entry.body?.user;
 }
 
 type Reactions = Message["reactions"];

@@ -1,15 +1,18 @@
 /** Outbox: writes into rooms, kept until the service has them, sent in order, room by room. */
 import { Problem, type ProblemShape } from "../protocol/problem";
-import type { Receipt } from "../protocol/wire";
+import type { FileView, Receipt } from "../protocol/wire";
 import type { Clock } from "./clock";
 import { newKey } from "./keys";
 import { Observable } from "./observable";
 
-export type Write =
-  | { kind: "send"; text: string; reply_to?: number }
+/** `thread` is the root of the thread that it was written in; files are those of a finished upload. */
+export type Write = { thread?: number } & (
+  | { kind: "send"; text: string; reply_to?: number; files?: FileView[] }
   | { kind: "edit"; target: number; text: string }
   | { kind: "delete"; target: number }
-  | { kind: "react"; target: number; emoji: string; on: boolean };
+  | { kind: "react"; target: number; emoji: string; on: boolean }
+  | { kind: "pin"; target: number; on: boolean }
+);
 
 /** A write that waits, is on its way, is stored but not seen in the log yet, or was refused. */
 export interface Item {

@@ -1,7 +1,8 @@
 /** RoomLog: what this client holds of one room, and how it follows the room's log. */
 import type { Entry, Held, HistoryPage, Opened, Role } from "../protocol/wire";
-import { applied, concernsOthers, received, started, type Message } from "./folding";
+import { applied, concernsOthers, received, started, type Change, type Message } from "./folding";
 import { Observable } from "./observable";
+import { Replies } from "./replies";
 
 /** What became of an entry that came live. */
 export type Reception = "applied" | "known" | "early" | "contradicts";
@@ -29,12 +30,14 @@ export class RoomLog extends Observable {
   private last: { seq: number; id: string } | null = null;
   private readonly early = new Map<number, Entry>();
   private readonly tickets = new Set<Ticket>();
-  private sinceTickets: Entry[] = [];
+  private sinceTickets: Change[] = [];
+  /** What is known of thread replies, which are not among the messages. */
+  readonly replies = new Replies();
 
   /** `follow` is told of every entry, once, in order; `began` of every beginning anew. */
   constructor(
     readonly room: string,
-    private readonly follow: (entry: Entry) => void = () => undefined,
+    private readonly follow: (entry: Change) => void = () => undefined,
     private readonly began: (log: RoomLog) => void = () => undefined,
   ) {
     super();
@@ -111,6 +114,11 @@ export class RoomLog extends Observable {
     this.changed();
   }
 
+  /** Whether this log's entry at `seq` is another one than `id`; what is not known is not. */
+  contradicts(seq: number, id: string): boolean {
+    return this.live && this.last?.seq === seq && this.last.id !== "" && this.last.id !== id;
+  }
+
   /** Ask for the page before the first message held; null where there is none. */
   askOlder(): Ticket | null {
     const first = this.messages[0];
@@ -151,6 +159,11 @@ export class RoomLog extends Observable {
     return this.messages[at]?.seq === seq ? at : -1;
   }
 
+  /** The message with this seq, where it is held. */
+  get(seq: number): Message | undefined {
+    return this.messages[this.indexOf(seq)];
+  }
+
   /** The index of the first message with at least this seq. */
   firstFrom(seq: number): number {
     let low = 0;
@@ -177,27 +190,29 @@ export class RoomLog extends Observable {
     this.early.clear();
     this.tickets.clear();
     this.sinceTickets = [];
+    this.replies.clear();
   }
 
   private take(entry: Entry): void {
     this.last = { seq: entry.seq, id: entry.id };
-    if (entry.kind === "message") this.messages.push(started(entry));
-    else if (concernsOthers(entry)) this.change(entry);
-    this.follow(entry);
+    const change = this.replies.taken(entry);
+    if (entry.kind === "message" && entry.target === undefined) this.messages.push(started(entry));
+    else if (concernsOthers(entry)) this.change(change);
+    this.follow(change);
   }
 
-  private change(entry: Entry): void {
-    if (this.tickets.size > 0) this.sinceTickets.push(entry);
-    if (entry.target !== undefined) {
-      this.changeAt(this.indexOf(entry.target), entry);
+  private change(change: Change): void {
+    if (this.tickets.size > 0) this.sinceTickets.push(change);
+    if (change.target === undefined) {
+      for (let at = 0; at < this.messages.length; at += 1) this.changeAt(at, change);
       return;
     }
-    for (let at = 0; at < this.messages.length; at += 1) this.changeAt(at, entry);
+    for (const seq of [change.target, ...(change.bereft ?? [])]) this.changeAt(this.indexOf(seq), change);
   }
 
-  private changeAt(at: number, entry: Entry): void {
+  private changeAt(at: number, change: Change): void {
     const message = this.messages[at];
-    if (message !== undefined) this.messages[at] = applied(message, entry);
+    if (message !== undefined) this.messages[at] = applied(message, change);
   }
 
   private takeEarly(): void {
