@@ -1,14 +1,21 @@
 /** Navigation: which view the address bar names. */
 import { Observable } from "../store/observable";
 
-export type Route = { kind: "home" } | { kind: "room"; room: string } | { kind: "invite"; token: string };
+export type Route =
+  | { kind: "home" }
+  /** `thread` is the seq of the message whose thread is open beside the room. */
+  | { kind: "room"; room: string; thread?: number }
+  | { kind: "invite"; token: string };
 
 export const HOME = "/app";
 export const roomPath = (room: string): string => `/app/rooms/${room}`;
+export const threadPath = (room: string, seq: number): string => `${roomPath(room)}#thread-${seq}`;
 export const invitePath = (token: string): string => `/invite/${token}`;
 
-export function read(path: string): Route {
+export function read(path: string, hash = ""): Route {
   const room = /^\/app\/rooms\/([cdo][a-z2-7]{21})$/.exec(path)?.[1];
+  const thread = /^#thread-([1-9]\d{0,15})$/.exec(hash)?.[1];
+  if (room !== undefined && thread !== undefined) return { kind: "room", room, thread: Number(thread) };
   if (room !== undefined) return { kind: "room", room };
   const token = /^\/invite\/([\w-]+)$/.exec(path)?.[1];
   return token === undefined ? { kind: "home" } : { kind: "invite", token };
@@ -19,19 +26,26 @@ export class Navigation extends Observable {
 
   constructor(private readonly page: Window) {
     super();
-    this.route = read(page.location.pathname);
+    this.route = read(page.location.pathname, page.location.hash);
     page.addEventListener("popstate", () => this.look());
   }
 
   go(path: string, replace = false): void {
-    if (path === this.page.location.pathname) return;
+    const { pathname, hash } = this.page.location;
+    if (path === pathname + hash) return;
     if (replace) this.page.history.replaceState(null, "", path);
     else this.page.history.pushState(null, "", path);
     this.look();
   }
 
   private look(): void {
-    this.route = read(this.page.location.pathname);
+    const { pathname, hash } = this.page.location;
+    const route = read(pathname, hash);
+    const before = this.route;
+    // The links that skip to a part of the page have a hash of their own: what is open stays open.
+    const skipped = hash !== "" && route.kind === "room" && route.thread === undefined;
+    const same = before.kind === "room" && route.kind === "room" && before.room === route.room;
+    if (!(skipped && same)) this.route = route;
     this.changed();
   }
 }

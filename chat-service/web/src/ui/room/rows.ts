@@ -1,4 +1,5 @@
 /** Rows: what stands above a message in the timeline, and whether it continues the one before. */
+import { isShown, shownSize } from "../files/describing";
 import type { Message } from "../../store/folding";
 import type { Item } from "../../store/outbox";
 import { reacted } from "../../store/folding";
@@ -50,7 +51,11 @@ export function sameDay(one: number, other: number): boolean {
 export function guessedHeight(message: Message): number {
   const text = message.body.text ?? "";
   const lines = Math.ceil(text.length / 90) + (text.match(/\n/g)?.length ?? 0);
-  return 26 + 22 * Math.max(1, lines);
+  const files = message.body.files ?? [];
+  const shown = files.filter(isShown);
+  const images = shown.reduce((most, file) => Math.max(most, shownSize(file, shown.length === 1).height), 0);
+  const below = images + 68 * (files.length - shown.length) + (message.replies > 0 ? 36 : 0);
+  return 26 + 22 * Math.max(files.length > 0 ? 0 : 1, lines) + below;
 }
 
 /** Whether name and picture will be shown on a message that is on its way: it must not move when it arrives. */
@@ -71,7 +76,8 @@ export function expected(message: Message, items: readonly Item[], me: string): 
     if (write.kind === "send" || write.target !== message.seq || state === "failed" || so.redacted) return so;
     if (write.kind === "edit")
       return { ...so, body: { ...so.body, text: write.text }, edited: so.edited ?? so.seq };
-    if (write.kind === "delete") return { ...so, body: {}, redacted: true, reactions: {} };
+    if (write.kind === "delete") return { ...so, body: {}, redacted: true, reactions: {}, pinned: false };
+    if (write.kind === "pin") return { ...so, pinned: write.on };
     return { ...so, reactions: reacted(so.reactions, me, write) };
   }, message);
 }
