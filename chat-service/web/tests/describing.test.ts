@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { FileView } from "../src/protocol/wire";
 import { read, roomPath, threadPath } from "../src/ui/navigation";
-import { halves, isShown, kindOf, shownName, shownSize } from "../src/ui/files/describing";
+import { halves, isRightToLeft, isShown, kindOf, shownName, shownSize } from "../src/ui/files/describing";
 
 const image: FileView = {
   id: "f",
@@ -31,6 +31,16 @@ describe("a file's name", () => {
   });
 });
 
+it("a name's direction is that of its first letter", () => {
+  expect(["a.pdf", "12 ملف.pdf", "דוח.txt", "123", "éא"].map(isRightToLeft)).toEqual([
+    false,
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
 describe("a file", () => {
   it("is shown as an image where the service says what it is and how large", () => {
     expect(isShown(image)).toBe(true);
@@ -43,6 +53,8 @@ describe("a file", () => {
     expect(shownSize(image, true)).toEqual({ width: 360, height: 180 });
     expect(shownSize({ ...image, width: 100, height: 80 }, true)).toEqual({ width: 100, height: 80 });
     expect(shownSize({ ...image, width: 10_000, height: 10 }, true)).toEqual({ width: 360, height: 48 });
+    expect(shownSize(image, false)).toEqual({ width: 248, height: 160 });
+    expect(shownSize({ ...image, width: 10, height: 900 }, false)).toEqual({ width: 96, height: 160 });
   });
 
   it("is called by its kind", () => {

@@ -13,6 +13,12 @@ export function shownName(name: string): string {
   return name.replace(UNSEEN, "\ufffd");
 }
 
+/** Whether a name begins in a script that is written from right to left: it is cut and laid out that way. */
+export function isRightToLeft(name: string): boolean {
+  const first = /\p{L}/u.exec(name)?.[0] ?? "";
+  return /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(first);
+}
+
 /** A name in two: what is cut where there is no room, and the end with its extension, which is not. */
 export function halves(name: string): [string, string] {
   const letters = graphemes(shownName(name));
@@ -67,8 +73,11 @@ export function isShown(file: FileView): boolean {
 /** The size in pixels at which an image stands alone in its message, or beside others. */
 export function shownSize(file: FileView, alone: boolean): { width: number; height: number } {
   const [width, height] = [file.width ?? 1, file.height ?? 1];
-  const [most, tall] = alone ? [360, 280] : [220, 160];
-  const scale = Math.min(1, most / width, tall / height);
+  if (!alone) {
+    // In a row all are of one height; the widest and the narrowest lose their edges.
+    return { width: Math.round(Math.max(96, Math.min(248, (160 * width) / height))), height: 160 };
+  }
+  const scale = Math.min(1, 360 / width, 280 / height);
   const least = 48;
   return {
     width: Math.max(least, Math.round(width * scale)),
