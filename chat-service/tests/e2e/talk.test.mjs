@@ -84,7 +84,7 @@ for (const [name, device] of [
         .waitFor();
 
       const replied = await hover(grace, `first thought ${tag}`);
-      await replied.getByRole("button", { name: "Reply" }).click();
+      await replied.getByRole("button", { name: "Reply", exact: true }).click();
       await say(grace, `answered ${tag}`);
       await message(ada, `answered ${tag}`)
         .getByRole("button", { name: /In reply to Ada/ })
