@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_service.directory.rooms import RoomDirectory
+from chat_service.directory.rooms import Preferences, RoomDirectory
 from chat_service.directory.sqlite_rooms import MIGRATIONS, SqliteRoomDirectory
 from chat_service.model.entries import Entry, Kind
 from chat_service.model.permissions import Role
@@ -208,6 +208,34 @@ async def test_a_read_marker_never_moves_back(pair: Directories) -> None:
     assert await other.mark_read(BOB, ROOM, 7) == 7
     assert await one.mark_read(ALICE, ROOM, 1) == 1
     assert await one.mark_read(BOB, OTHER_ROOM, 0) == 0
+
+
+async def test_read_markers_of_a_room_are_listed_from_the_furthest(pair: Directories) -> None:
+    one, other = pair
+    for user, seq in ((BOB, 5), (ALICE, 9), (CAROL, 0)):
+        await one.mark_read(user, ROOM, seq)
+    await one.mark_read(BOB, OTHER_ROOM, 7)
+    assert list((await other.read_marks(ROOM, 9)).items()) == [(ALICE, 9), (BOB, 5)]
+    assert await other.read_marks(ROOM, 1) == {ALICE: 9}
+
+
+async def test_preferences_keep_what_is_not_given(pair: Directories) -> None:
+    one, other = pair
+    await one.project(folded(created(), joined(2, BOB)), [ALICE, BOB])
+    assert await one.set_preferences(BOB, ROOM, muted=True) == Preferences(muted=True)
+    assert await other.set_preferences(BOB, ROOM, favourite=True) == Preferences(muted=True, favourite=True)
+    assert await one.set_preferences(BOB, ROOM, muted=False) == Preferences(favourite=True)
+    [row], [of_alice] = await one.rooms_of(BOB), await one.rooms_of(ALICE)
+    assert (row.muted, row.favourite, of_alice.muted, of_alice.favourite) == (False, True, False, False)
+
+
+async def test_pins_are_projected_with_their_room(directory: RoomDirectory) -> None:
+    pins = [entry(seq, Kind.PIN, {"on": seq != 5}, target=target) for seq, target in ((3, 2), (4, 1), (5, 2))]
+    for length in (2, 3):
+        state = folded(created(), entry(2), *pins[:length])
+        await directory.project(state, [])
+        assert await directory.snapshot(ROOM) == replace(state, members={})
+    assert state.pins == [1]
 
 
 async def test_mentions_count_until_they_are_read(directory: RoomDirectory) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,6 +193,22 @@ async def test_reading_kinds_that_are_not_rare_is_a_defect_of_the_caller(log: Ro
         await log.read_kinds(ROOM, 0, [Kind.JOIN, kind])
 
 
+async def test_changes_are_the_newest_of_their_kinds_in_a_stretch_of_the_log(log: RoomLog) -> None:
+    await filled(log, created(), joined(2, BOB), entry(3), entry(4, Kind.TOPIC, {"topic": "t"}), joined(5, CAROL))
+    await filled(log, entry(6, Kind.PIN, {"on": True}, target=3))
+
+    async def changes(after: int, upto: int, limit: int = 9) -> list[int]:
+        found = await log.changes(ROOM, after, upto, [Kind.JOIN, Kind.TOPIC, Kind.PIN], limit)
+        return [one.seq for one in found]
+
+    assert await changes(0, 9) == [2, 4, 5, 6]
+    assert await changes(2, 5) == [4, 5]
+    assert await changes(0, 9, 2) == [5, 6]
+    assert await changes(6, 9) == []
+    with pytest.raises(ValueError, match="rare"):
+        await log.changes(ROOM, 0, 9, [Kind.MESSAGE], 9)
+
+
 async def test_history_pages_hold_the_newest_messages_between_two_seqs(log: RoomLog) -> None:
     about = entry(3, Kind.REACTION, {"emoji": "x", "on": True}, target=2)
     await filled(log, created(), entry(2), about, entry(4), entry(5), joined(6, BOB), entry(7))
@@ -227,6 +244,58 @@ async def test_everything_about_a_message_is_found_in_order(log: RoomLog) -> Non
     assert [one.seq for one in await log.targeting(ROOM, {2, 3}, upto=5)] == [4, 5]
     assert await log.targeting(ROOM, []) == []
     assert await log.targeting(OTHER_ROOM, [2]) == []
+
+
+# Threads
+
+
+def reply(seq: int, root: int, **changes: Any) -> Entry:
+    return entry(seq, target=root, **changes)
+
+
+async def test_replies_in_threads_are_no_messages_of_the_room(log: RoomLog) -> None:
+    await filled(log, created(), entry(2), reply(3, 2), entry(4), reply(5, 2), reply(6, 4), entry(7))
+    assert [one.seq for one in await log.messages_before(ROOM, 9, 0, 9)] == [2, 4, 7]
+    assert [one.seq for one in await log.messages_after(ROOM, 0, 2)] == [2, 4]
+    assert [one.seq for one in await log.messages_after(ROOM, 2, 9)] == [4, 7]
+    assert [one.seq for one in await log.messages_before(ROOM, 9, 0, 9, thread=2)] == [3, 5]
+    assert [one.seq for one in await log.messages_before(ROOM, 9, 0, 1, thread=2)] == [5]
+    assert [one.seq for one in await log.messages_before(ROOM, 5, 0, 9, thread=2)] == [3]
+    assert await log.messages_before(ROOM, 9, 0, 9, thread=7) == []
+    assert await log.targeting(ROOM, [2, 4]) == []
+
+
+async def test_threads_are_counted_as_they_were_at_a_seq(log: RoomLog) -> None:
+    await filled(log, created(), entry(2), reply(3, 2), reply(4, 2), entry(5), reply(6, 5))
+    await filled(log, entry(7, Kind.DELETE, target=4), entry(8, Kind.DELETE, target=6), reply(9, 2))
+
+    async def threads(upto: int) -> dict[int, tuple[int, int]]:
+        found = await log.threads(ROOM, {2, 5, 9}, upto)
+        return {seq: (thread.replies, thread.last_ts - entry(0).ts) for seq, thread in found.items()}
+
+    assert await threads(2) == {}
+    assert await threads(6) == {2: (2, 4), 5: (1, 6)}
+    assert await threads(8) == {2: (1, 4)}
+    assert await threads(99) == {2: (2, 9)}
+    assert await log.threads(ROOM, [], 99) == {}
+    assert await log.threads(OTHER_ROOM, [2], 99) == {}
+
+
+# Activity
+
+
+async def test_what_somebody_missed_are_messages_of_others_in_the_room_itself(log: RoomLog) -> None:
+    await filled(log, created(), joined(2, BOB), entry(3), reply(4, 3), entry(5, sender=BOB), entry(6), entry(7))
+    await log.overwrite(ROOM, [6])
+    await filled(log, entry(1, Kind.CREATE, {}, room=OTHER_ROOM))
+    found = await log.activity(BOB, {ROOM: 0, OTHER_ROOM: 0}, 100)
+    assert (found[ROOM].unread, found[OTHER_ROOM].unread) == (2, 0)
+    assert found[ROOM].last_ts == entry(7).ts
+    assert found[OTHER_ROOM].last_ts is None
+    assert (await log.activity(BOB, {ROOM: 3}, 100))[ROOM].unread == 1
+    assert (await log.activity(BOB, {ROOM: 0}, 1))[ROOM].unread == 1
+    assert (await log.activity(ALICE, {ROOM: 0}, 100))[ROOM].unread == 1
+    assert await log.activity(BOB, {}, 100) == {}
 
 
 # Redaction

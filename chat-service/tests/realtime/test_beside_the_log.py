@@ -306,3 +306,55 @@ async def test_a_node_that_leaves_says_so_and_answers_until_it_closes(tmp_path: 
         await ann.over()
         assert ann.disconnected is False, "its transport goes, so that it comes back, to another node"
         await leaving
+
+
+# -- one's own ----------------------------------------------------------------------------------------
+
+
+async def test_what_is_ones_own_is_told_to_all_of_ones_connections_and_to_nobody_else(
+    node: ChatNode, room: str
+) -> None:
+    desk, phone, bob = await node.connect("ann"), await node.connect("ann"), await node.connect("bob")
+    await desk.done("read:mark", room=room, seq=1)
+    marked = {"room": room, "user": node.people["ann"].id, "seq": 1}
+    assert [await desk.next("read"), await phone.next("read")] == [marked, marked]
+    await node.rooms.personal.set_preferences(node.people["ann"].id, room, muted=None, favourite=True)
+    set_ = {"room": room, "muted": False, "favourite": True}
+    assert [await desk.next("preferences"), await phone.next("preferences")] == [set_, set_]
+    await quiet(bob)
+    assert bob.heard("read") + bob.heard("preferences") == []
+
+
+async def test_a_new_name_is_told_to_those_who_have_a_room_of_that_person_open(node: ChatNode, room: str) -> None:
+    bob, carol = await opened(node, "bob", room), await node.connect("carol")
+    ann = node.people["ann"]
+    await node.rooms.personal.renamed(ann.id, "ann", "Anna")
+    assert await bob.next("person") == {"id": ann.id, "username": "ann", "name": "Anna"}
+    await quiet(carol)
+    assert carol.heard("person") == []
+
+
+# -- threads ------------------------------------------------------------------------------------------
+
+
+async def test_a_reply_comes_live_and_makes_nothing_unread_but_for_those_it_is_for(
+    node: ChatNode, room: str
+) -> None:
+    ann, bob = await opened(node, "ann", room), await node.connect("bob")
+    [root] = await node.say("bob", room, "lunch?")
+    stored = await ann.done("message:send", room=room, key="r", body={"text": "yes"}, thread=root.seq)
+    _, reply = await ann.entries(2)
+    assert (reply["seq"], reply["target"]) == (stored["seq"], root.seq)
+    assert reply["body"] == {"text": "yes", "mentions": [node.people["bob"].id]}
+    node.rooms.publisher._unread.report()
+    assert await bob.next("unread") == {"room": room, "last_seq": stored["seq"], "messages": 0, "mentions": 1}
+
+
+async def test_the_first_deletion_of_a_reply_names_its_thread(node: ChatNode, room: str) -> None:
+    [root] = await node.say("bob", room, "lunch?")
+    ann = await opened(node, "ann", room)
+    reply = await ann.done("message:send", room=room, key="r", body={"text": "yes"}, thread=root.seq)
+    for key in ("d1", "d2"):
+        await ann.done("message:delete", room=room, key=key, target=reply["seq"])
+    _, first, second = await ann.entries(3)
+    assert (first["body"], second["body"]) == ({"thread": root.seq}, {})

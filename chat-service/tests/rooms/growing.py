@@ -34,7 +34,15 @@ def wishes(*kinds: Kind, people: int = len(PEOPLE)) -> st.SearchStrategy[Wish]:
     return st.builds(Wish, st.sampled_from(kinds), st.integers(0, people - 1), about, st.integers(0, 3))
 
 
-_TALK = {Kind.MESSAGE: 5, Kind.EDIT: 4, Kind.REACTION: 6, Kind.DELETE: 1, Kind.RETAIN: 1, Kind.ERASE: 1}
+_TALK = {
+    Kind.MESSAGE: 6,
+    Kind.EDIT: 4,
+    Kind.REACTION: 6,
+    Kind.PIN: 2,
+    Kind.DELETE: 2,
+    Kind.RETAIN: 1,
+    Kind.ERASE: 1,
+}
 _CHANGES = {Kind.JOIN: 6, Kind.LEAVE: 4, Kind.ROLE: 4, Kind.TOPIC: 1, Kind.NAME: 1, Kind.SETTINGS: 1}
 
 
@@ -59,7 +67,19 @@ def grow(log: list[Entry], wish: Wish) -> None:
     write = _write(log, wish)
     if refusal_after(log, write) is None:
         seq = len(log) + 1
-        log.append(entry(seq, write.kind, write.body, sender=write.sender, target=write.target))
+        body = write.body
+        if write.kind is Kind.DELETE and write.target is not None:
+            # As the server completes it: the first deletion of a reply names its thread.
+            thread = log[write.target - 1].target
+            if thread is not None and not any(
+                (one.kind, one.target) == (Kind.DELETE, write.target) for one in log
+            ):
+                body = {"thread": thread}
+        log.append(entry(seq, write.kind, body, sender=write.sender, target=write.target))
+
+
+def _is_reply(log: Sequence[Entry], wish: Wish) -> bool:
+    return wish.kind is Kind.MESSAGE and wish.how > 1 and any(entry.kind is Kind.MESSAGE for entry in log)
 
 
 def _write(log: Sequence[Entry], wish: Wish) -> Write:
@@ -71,6 +91,7 @@ def _write(log: Sequence[Entry], wish: Wish) -> Write:
         Kind.MESSAGE: {"text": f"text {len(log)}"},
         Kind.EDIT: {"text": f"edited {len(log)}"},
         Kind.REACTION: {"emoji": "ab"[wish.how % 2], "on": wish.how < 3},
+        Kind.PIN: {"on": wish.how < 3},
         Kind.JOIN: {"user": whom, "role": ROLES[wish.how]},
         Kind.LEAVE: {"user": whom},
         Kind.ROLE: {"user": whom, "role": ROLES[wish.how]},
@@ -88,5 +109,5 @@ def _write(log: Sequence[Entry], wish: Wish) -> Write:
         key=f"key{len(log)}",
         digest="",
         body=bodies.get(wish.kind, {}),
-        target=target if wish.kind in TARGETING else None,
+        target=target if wish.kind in TARGETING or _is_reply(log, wish) else None,
     )

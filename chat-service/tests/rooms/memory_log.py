@@ -55,7 +55,7 @@ class MemoryLog:
     async def read_kinds(self, room: str, after: int, kinds: Collection[Kind]) -> list[Entry]:
         """See RoomLog."""
         if not set(kinds) <= STATE_KINDS:
-            raise ValueError("read_kinds is for the kinds that change a room")
+            raise ValueError("only the kinds that change a room are rare enough to be read by kind")
         return [entry for entry in self.entries(room)[after:] if entry.kind in kinds]
 
     async def changes(self, room: str, after: int, upto: int, kinds: Collection[Kind], limit: int) -> list[Entry]:
@@ -77,9 +77,10 @@ class MemoryLog:
         deleted = {one.target for one in self.entries(room)[:upto] if one.kind is Kind.DELETE}
         found = {}
         for seq in messages:
-            replies = [one for one in self._messages(room, seq) if one.seq <= upto and one.seq not in deleted]
-            if replies:
-                found[seq] = Thread(len(replies), max(one.ts for one in replies))
+            replies = [one for one in self._messages(room, seq) if one.seq <= upto]
+            left = sum(1 for one in replies if one.seq not in deleted)
+            if left:
+                found[seq] = Thread(left, max(one.ts for one in replies))
         return found
 
     async def activity(self, user: str, rooms: Mapping[str, int], most: int) -> dict[str, Activity]:

@@ -16,7 +16,7 @@ from chat_service.rooms.reading import LogReader, Span
 from chat_service.rooms.redacting import Redactor
 
 from .entries import BOB, CAROL, ROOM, created, joined
-from .growing import TALK, Wish, grow, grown
+from .growing import CHANGES, TALK, Wish, grow, grown
 from .judging import fold_all
 from .memory_directory import MemoryDirectory
 from .memory_log import MemoryLog
@@ -35,19 +35,30 @@ class ClientRoom:
     def apply(self, entry: dict[str, Any]) -> None:
         """Take one more entry in, in order of seq."""
         kind, body, target = entry["kind"], entry.get("body"), self.messages.get(entry.get("target"))
-        if kind == "message":
+        if kind == "message" and "target" not in entry:
             self._message(entry, body)
+        elif kind == "message" and target is not None:
+            target["replies"], target["last_reply_ts"] = target.get("replies", 0) + 1, entry["ts"]
+        elif kind == "pin" and target is not None and not target.get("redacted"):
+            target["pinned"] = body["on"]
         elif kind == "edit" and target is not None and body is not None and not target.get("redacted"):
             target["body"] = {**target["body"], **body}
             target["edited"], target["edited_ts"] = entry["seq"], entry["ts"]
         elif kind == "reaction" and target is not None and not target.get("redacted"):
             self._react(target, entry)
-        elif kind == "delete" and target is not None:
-            self._redact(target)
+        elif kind == "delete":
+            self._delete(target, body)
         elif kind in {"retain", "erase"}:
             for message in self.messages.values():
                 if message["seq"] <= body["upto"] and message["sender"] == body.get("user", message["sender"]):
                     self._redact(message)
+
+    def _delete(self, target: dict[str, Any] | None, body: dict[str, Any]) -> None:
+        if target is not None:
+            self._redact(target)
+        thread = self.messages.get(body.get("thread"))
+        if thread is not None:
+            thread["replies"] -= 1
 
     def _message(self, entry: dict[str, Any], body: dict[str, Any] | None) -> None:
         message = {name: entry[name] for name in ("seq", "id", "sender", "ts", "key")}
@@ -65,7 +76,7 @@ class ClientRoom:
             del message["reactions"]
 
     def _redact(self, message: dict[str, Any]) -> None:
-        for name in ("body", "edited", "edited_ts", "reactions"):
+        for name in ("body", "edited", "edited_ts", "reactions", "pinned"):
             message.pop(name, None)
         message["redacted"] = True
 
@@ -111,8 +122,14 @@ async def received(
 
 
 def ordered(message: dict[str, Any]) -> dict[str, Any]:
-    """A message whose reactions are compared without the order of emoji."""
-    return message | {"reactions": sorted(message.get("reactions", {}).items())}
+    """A message to be compared: reactions without the order of emoji, and nothing of what is not there."""
+    replies = message.get("replies", 0)
+    return message | {
+        "reactions": sorted(message.get("reactions", {}).items()),
+        "pinned": message.get("pinned", False),
+        "replies": replies,
+        "last_reply_ts": message.get("last_reply_ts") if replies else None,
+    }
 
 
 @search(800)
@@ -146,6 +163,39 @@ def test_pages_of_history_together_are_the_whole_history(wanted: list[Wish], lim
             more = history.more
             before = history.messages[0].seq if history.messages else None
         assert collected == whole
+
+    play(main)
+
+
+@search(300)
+@given(
+    wanted=long(st.one_of(TALK, CHANGES), 40),
+    limit=st.integers(1, 6),
+    around=st.integers(1, 45),
+    down=st.booleans(),
+)
+def test_pages_around_a_message_meet_in_both_directions(
+    wanted: list[Wish], limit: int, around: int, *, down: bool
+) -> None:
+    """From wherever one begins: all messages, and all changes of the room, each once and in order."""
+
+    async def main() -> None:
+        log = MemoryLog()
+        entries = grown(wanted, BEGIN)
+        log.insert(ROOM, entries)
+        reader, state = LogReader(log), fold_all(entries)
+        first = Span(after=0, changes=True) if down else Span(around=around, changes=True)
+        pages = [await reader.history(state, 1, first, limit)]
+        while pages[0].more:
+            before = Span(before=pages[0].messages[0].seq, changes=True)
+            pages.insert(0, await reader.history(state, 1, before, limit))
+        while pages[-1].newer:
+            after = Span(after=pages[-1].messages[-1].seq, changes=True)
+            pages.append(await reader.history(state, 1, after, limit))
+        whole = await reader.history(state, 1, Span(changes=True), len(entries))
+        assert [message for page in pages for message in page.messages] == whole.messages
+        assert [change for page in pages for change in page.changes or ()] == whole.changes
+        assert all(len(page.messages) <= limit for page in pages)
 
     play(main)
 

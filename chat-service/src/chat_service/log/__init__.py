@@ -15,7 +15,10 @@ from chat_service.model.entries import Entry, Head, Kind
 
 
 class Thread(msgspec.Struct, frozen=True):
-    """What hangs on one message: how many replies, and when the last was made (milliseconds since 1970)."""
+    """What hangs on one message: how many replies that were not deleted, and when the last of all was made.
+
+    `last_ts` is in milliseconds since 1970; it never goes back.
+    """
 
     replies: int
     last_ts: int
@@ -79,7 +82,7 @@ class RoomLog(Protocol):
         ...
 
     async def threads(self, room: str, messages: Collection[int], upto: int) -> dict[int, Thread]:
-        """The threads that hang on these messages as they were at seq `upto`; deleted replies do not count."""
+        """The threads that hang on these messages as they were at seq `upto`, those with a reply left."""
         ...
 
     async def activity(self, user: str, rooms: Mapping[str, int], most: int) -> dict[str, Activity]:

@@ -48,11 +48,11 @@ _COLUMNS = "room, seq, id, kind, sender, key, own_key, digest, node, ts, target,
 _INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 _SELECT = f"SELECT {_COLUMNS} FROM entries"
 _THREADS = """
-    SELECT r.target, count(*), max(r.ts) FROM entries r
+    SELECT r.target, sum(NOT EXISTS (SELECT 1 FROM entries d
+            WHERE d.room = r.room AND d.target = r.seq AND d.kind = 'delete' AND d.seq <= ?)) AS replies, max(r.ts)
+    FROM entries r
     WHERE r.room = ? AND r.target IN (SELECT value FROM json_each(?)) AND r.kind = 'message' AND r.seq <= ?
-        AND NOT EXISTS (SELECT 1 FROM entries d
-            WHERE d.room = r.room AND d.target = r.seq AND d.kind = 'delete' AND d.seq <= ?)
-    GROUP BY r.target
+    GROUP BY r.target HAVING replies > 0
 """
 _MAIN = "kind = 'message' AND target IS NULL"  # word for word what entries_main is for
 _REPLIES = "kind = 'message' AND target = {:d}"
@@ -160,7 +160,7 @@ class SqliteRoomLog:
         """See RoomLog."""
 
         def run(db: sqlite3.Connection) -> dict[int, Thread]:
-            rows = db.execute(_THREADS, (room, _json(messages), upto, upto))
+            rows = db.execute(_THREADS, (upto, room, _json(messages), upto))
             return {target: Thread(replies, last_ts) for target, replies, last_ts in rows}
 
         return await self._store.read(run) if messages else {}

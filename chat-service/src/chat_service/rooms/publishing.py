@@ -91,8 +91,10 @@ class Publisher:
         """Put into messages the ids of the members they are for, and in open rooms their author's name.
 
         A message is for whom it mentions, and a reply for those who wrote in its thread before. The original
-        protocol shows names and cannot look one up.
+        protocol shows names and cannot look one up. The first deletion of a reply says of which thread it was:
+        who has not read the thread counts its replies all the same.
         """
+        entries = [await self._with_thread(entry) if entry.kind is Kind.DELETE else entry for entry in entries]
         handles = {handle for entry in entries for handle in _mentioned(entry)}
         authors = {entry.sender for entry in entries if _lacks_name(state, entry)}
         users = await self._people.ids(handles) if handles else {}
@@ -100,8 +102,19 @@ class Publisher:
         roots = {entry.target for entry in entries if entry.kind is Kind.MESSAGE and entry.target is not None}
         threads = {root: await self._thread_people(state.room, root) for root in roots}
         if not users and not names and not threads:
-            return list(entries)
+            return entries
         return [_with_name(state, _with_mentions(state, entry, users, threads), names) for entry in entries]
+
+    async def _with_thread(self, deletion: Entry) -> Entry:
+        if deletion.target is None:
+            return deletion
+        deleted = (await self._log.at(deletion.room, [deletion.target])).get(deletion.target)
+        if deleted is None or deleted.target is None:
+            return deletion
+        before = await self._log.targeting(deletion.room, [deletion.target])
+        if any(entry.kind is Kind.DELETE for entry in before):
+            return deletion
+        return msgspec.structs.replace(deletion, body={"thread": deleted.target})
 
     async def _thread_people(self, room: str, root: int) -> list[str]:
         """Who takes part in a thread: who began it, and who wrote its latest replies."""

@@ -169,12 +169,12 @@ class LogReader:
         return History(shown, head.seq, head.id, more=bool(older), newer=len(page) > len(shown))
 
     async def _around(self, state: RoomState, first: int, head: Head, around: int, limit: int) -> History:
-        # The asked for is the first of the newer half, which has room for one at least.
-        half = limit // 2
-        older = await self._log.messages_before(state.room, around, first - 1, half + 1)
-        newer = await self._log.messages_after(state.room, max(around, first) - 1, limit - half + 1)
-        known = [entry for entry in newer[: limit - half] if entry.seq <= head.seq]
-        folded = await self._folded(state, head, [*older[max(0, len(older) - half) :], *known])
+        # Half of each, and where one side is short more of the other. The asked for is the first of the newer.
+        older = await self._log.messages_before(state.room, around, first - 1, limit + 1)
+        newer = await self._log.messages_after(state.room, max(around, first) - 1, limit + 1)
+        known = [entry for entry in newer[: limit - min(len(older), limit // 2)] if entry.seq <= head.seq]
+        before = older[max(0, len(older) - (limit - len(known))) :]
+        folded = await self._folded(state, head, [*before, *known])
         left = _newest([message for message in folded if message.seq < around], PAGE_BYTES // 2)
         right = _oldest([message for message in folded if message.seq >= around], PAGE_BYTES // 2)
         return History(
