@@ -242,7 +242,7 @@ describe("a client", () => {
     expect(texts()).toEqual(["1", "2"]);
     expect(thread.replies.map(({ seq }) => seq)).toEqual([3]);
     expect(client.log(ROOM).get(1)).toMatchObject({ replies: 1, last_reply_ts: 30 });
-    socket.handlers.event("entry", entry(4, { kind: "delete", target: 3, body: {} }));
+    socket.handlers.event("entry", entry(4, { kind: "delete", target: 3, body: { thread: 1 } }));
     expect(client.log(ROOM).get(1)).toMatchObject({ replies: 0 });
     expect(thread.root).toMatchObject({ replies: 0 });
     expect(thread.replies[0]).toMatchObject({ redacted: true });

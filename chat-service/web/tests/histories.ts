@@ -29,7 +29,9 @@ export function history(seed: number, length: number): Entry[] {
     } else if (dieRoll < 17) {
       log.push({ ...base, kind: "reaction", target, body: { emoji: pick(EMOJI), on: roll(3) > 0 } });
     } else if (dieRoll === 17) {
-      log.push({ ...base, kind: "delete", target, body: {} });
+      const first = !log.some((entry) => entry.kind === "delete" && entry.target === target);
+      const thread = log[target - 1]?.target;
+      log.push({ ...base, kind: "delete", target, body: first && thread !== undefined ? { thread } : {} });
     } else if (dieRoll === 18) {
       const kind: EntryKind = roll(2) ? "join" : "topic";
       log.push({ ...base, kind, body: { user: base.sender, topic: `topic ${seq}` } });
@@ -50,13 +52,6 @@ export function folded(log: Entry[], before = Infinity, limit = Infinity): Folde
   return messages.slice(-limit).map((entry) => fold(entry, log));
 }
 
-/** Every message in a thread of the room. */
-export function replies(log: Entry[]): FoldedMessage[] {
-  return log
-    .filter((entry) => entry.kind === "message" && entry.target !== undefined)
-    .map((entry) => fold(entry, log));
-}
-
 function isGone({ seq, sender }: Entry, log: Entry[]): boolean {
   return log.some(
     (one) =>
@@ -68,11 +63,13 @@ function isGone({ seq, sender }: Entry, log: Entry[]): boolean {
 
 function threadOf({ seq, target }: Entry, log: Entry[]): Partial<FoldedMessage> {
   const inThread = log.filter((one) => one.kind === "message" && one.target === seq);
-  const last = inThread.at(-1)?.ts;
+  const deleted = new Set(log.filter((one) => one.kind === "delete").map((one) => one.target));
+  const left = inThread.filter((one) => !deleted.has(one.seq)).length;
+  const last = left === 0 ? undefined : inThread.at(-1)?.ts;
   return {
     ...(target === undefined ? {} : { thread: target }),
     ...(last === undefined ? {} : { last_reply_ts: last }),
-    replies: inThread.filter((one) => !isGone(one, log)).length,
+    replies: left,
   };
 }
 

@@ -4,7 +4,7 @@ import { received, type Message } from "../src/store/folding";
 import { RoomLog } from "../src/store/room_log";
 import type { Entry, HistoryPage, Opened } from "../src/protocol/wire";
 import { dice } from "./fakes";
-import { folded, history, replies, ROOM } from "./histories";
+import { folded, history, ROOM } from "./histories";
 
 const EPOCH = "epoch one";
 
@@ -52,8 +52,6 @@ describe("a room's log", () => {
       const held = new RoomLog(ROOM);
       let at = 1 + roll(60);
       held.opened(answer(log, null, at, false, 5));
-      // As if its threads had been looked at: a deletion counts where the reply is known.
-      held.replies.learn(replies(log.slice(0, at)).map((reply) => received(reply, at)));
       while (at < log.length) {
         const step = Math.min(log.length - at, 1 + roll(8));
         const live = log.slice(at, at + step);

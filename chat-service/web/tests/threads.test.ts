@@ -2,10 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { Problem } from "../src/protocol/problem";
 import type { Entry, FoldedMessage, PinsPage, ThreadPage } from "../src/protocol/wire";
-import { applied, received, type Change } from "../src/store/folding";
+import { applied, received } from "../src/store/folding";
 import { Markers } from "../src/store/markers";
 import { Pins } from "../src/store/pins";
-import { Replies } from "../src/store/replies";
 import { RoomLog } from "../src/store/room_log";
 import { Thread } from "../src/store/thread";
 import { FakeClock, settled } from "./fakes";
@@ -21,7 +20,8 @@ function folded(seq: number, more: Partial<FoldedMessage> = {}): FoldedMessage {
 }
 
 const reply = (seq: number, root = 1) => entry(seq, { target: root });
-const deletion = (seq: number, target: number) => entry(seq, { kind: "delete", target, body: {} });
+const deletion = (seq: number, target: number, thread?: number) =>
+  entry(seq, { kind: "delete", target, body: thread === undefined ? {} : { thread } });
 
 function held(root: FoldedMessage, as_of: number): RoomLog {
   const log = new RoomLog(ROOM);
@@ -47,41 +47,18 @@ describe("the count at a thread's root", () => {
     expect(applied(root, reply(6, 2))).toBe(root);
   });
 
-  it("goes down with a reply that is known and deleted, once", () => {
-    const log = held(folded(1), 1);
-    const count = () => log.get(1)?.replies;
-    for (const one of [reply(2), reply(3), deletion(4, 2)]) log.receive(one);
-    expect(count()).toBe(1);
-    log.receive(deletion(5, 2));
-    expect(count()).toBe(1);
+  it("goes down with the first deletion of a reply, which names its thread", () => {
+    const log = held(folded(1, { replies: 1, last_reply_ts: 5 }), 1);
+    for (const one of [reply(2), deletion(3, 2, 1), deletion(4, 2)]) log.receive(one);
+    expect(log.get(1)).toMatchObject({ replies: 1, last_reply_ts: 20 });
+    log.receive(deletion(5, 99, 1));
+    expect(log.get(1)).toMatchObject({ replies: 0, last_reply_ts: null });
     expect(log.messages).toHaveLength(1);
   });
 
-  it("goes down with replies that a thread's page told of, but not with those deleted before it", () => {
-    const log = held(folded(1, { replies: 1 }), 10);
-    log.replies.learn([
-      received(folded(2, { thread: 1 }), 12),
-      received(folded(3, { thread: 1, redacted: true }), 10),
-      // Deleted by an entry that is on its way here: the page had it already.
-      received(folded(4, { thread: 1, redacted: true }), 12),
-    ]);
-    log.receive(deletion(11, 3));
-    expect(log.get(1)?.replies).toBe(1);
-    log.receive(deletion(12, 2));
-    expect(log.get(1)?.replies).toBe(0);
-    const replies = new Replies();
-    replies.learn([received(folded(4, { thread: 1, redacted: true }), 12)]);
-    expect(replies.taken(deletion(11, 4)).bereft).toEqual([1]);
-    expect(replies.taken(deletion(12, 4)).bereft).toBeUndefined();
-  });
-
-  it("goes down for all that a person's erasure takes, and goes on where the root is deleted", () => {
-    const log = held(folded(1, { sender: "ua" }), 1);
-    for (const one of [reply(2), reply(3), { ...reply(4), sender: "uc" }]) log.receive(one);
-    log.receive(entry(5, { kind: "erase", body: { user: "ub", upto: 4 } }));
-    expect(log.get(1)?.replies).toBe(1);
-    log.receive(deletion(6, 1));
-    log.receive(reply(7));
+  it("goes on where the root is deleted", () => {
+    const log = held(folded(1), 1);
+    for (const one of [reply(2), deletion(3, 1), reply(4)]) log.receive(one);
     expect(log.get(1)).toMatchObject({ redacted: true, replies: 2 });
   });
 
@@ -100,7 +77,7 @@ describe("the count at a thread's root", () => {
     });
     const ticket = log.askOlder();
     if (ticket === null) throw new Error("there is more");
-    for (const one of [reply(6), reply(7), deletion(8, 6)]) log.receive(one);
+    for (const one of [reply(6), reply(7), deletion(8, 6, 1)]) log.receive(one);
     log.older(ticket, { messages: [folded(1, { replies: 1 })], as_of: 6, more: false });
     expect(log.get(1)).toMatchObject({ replies: 1, last_reply_ts: 70 });
   });
@@ -143,7 +120,7 @@ describe("a thread", () => {
     expect(thread.root).toMatchObject({ replies: 3, last_reply_ts: 50 });
     expect(thread.replies[1]).toMatchObject({ edited: 7 });
     thread.take(reply(8));
-    thread.take({ ...deletion(9, 5), bereft: [1] });
+    thread.take(deletion(9, 5, 1));
     expect(seqs(thread)).toEqual([2, 4, 5, 8]);
     expect(thread.root?.replies).toBe(3);
   });
@@ -203,7 +180,7 @@ describe("a thread", () => {
 });
 
 describe("pins", () => {
-  const pin = (seq: number, target: number, on: boolean): Change =>
+  const pin = (seq: number, target: number, on: boolean): Entry =>
     entry(seq, { kind: "pin", target, body: { on } });
 
   function looked(answers: PinsPage[]) {

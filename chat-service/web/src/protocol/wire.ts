@@ -33,6 +33,8 @@ export interface Body {
   role?: MemberRole;
   topic?: string;
   upto?: number;
+  /** Of the first deletion of a reply: the message that its thread hangs on. */
+  thread?: number;
   visibility?: Visibility;
   files?: FileView[];
 }

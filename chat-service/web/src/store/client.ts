@@ -8,7 +8,6 @@ import type { Clock } from "./clock";
 import { Connection } from "./connection";
 import { Drafts } from "./drafts";
 import { FileBytes, type ByteMeans } from "./file_bytes";
-import type { Change } from "./folding";
 import { Markers } from "./markers";
 import { Observable } from "./observable";
 import { Outbox, type Item, type OutboxStorage, type Tabs } from "./outbox";
@@ -308,7 +307,7 @@ export class ChatClient extends Observable {
     void this.open();
   }
 
-  private follow(entry: Change): void {
+  private follow(entry: Entry): void {
     this.rooms.follow(entry);
     this.threads.take(entry);
     this.pins.take(entry);

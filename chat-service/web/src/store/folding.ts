@@ -21,11 +21,6 @@ export interface Message {
   readonly as_of: number;
 }
 
-/** An entry, with the roots of the replies that it deletes: one for each reply, as far as they are known. */
-export interface Change extends Entry {
-  readonly bereft?: readonly number[];
-}
-
 /** A message as it begins. */
 export function started(entry: Entry): Message {
   const redacted = entry.redacted ?? false;
@@ -74,7 +69,7 @@ export function concernsOthers(entry: Entry): boolean {
 }
 
 /** The message after `change`, the same object where that changes nothing. */
-export function applied(message: Message, change: Change): Message {
+export function applied(message: Message, change: Entry): Message {
   if (change.seq <= message.as_of) return message;
   return counted(changed(message, change), change);
 }
@@ -97,11 +92,12 @@ function changed(message: Message, entry: Entry): Message {
 }
 
 /** The message's own thread goes on also where the message itself was deleted. */
-function counted(message: Message, { kind, target, seq, ts, bereft }: Change): Message {
+function counted(message: Message, { kind, target, seq, ts, body }: Entry): Message {
   if (kind === "message" && target === message.seq)
     return { ...message, replies: message.replies + 1, last_reply_ts: ts, as_of: seq };
-  const fewer = bereft?.filter((root) => root === message.seq).length ?? 0;
-  return fewer === 0 ? message : { ...message, replies: Math.max(0, message.replies - fewer), as_of: seq };
+  if (kind !== "delete" || body?.thread !== message.seq) return message;
+  const replies = Math.max(0, message.replies - 1);
+  return { ...message, replies, last_reply_ts: replies === 0 ? null : message.last_reply_ts, as_of: seq };
 }
 
 function concerns(message: Message, entry: Entry): boolean {

@@ -1,7 +1,8 @@
 /** Pins: the messages that a room has pinned, the newest pin first. */
 import { Problem } from "../protocol/problem";
 import type { Rest } from "../protocol/rest";
-import { applied, received, type Change, type Message } from "./folding";
+import type { Entry } from "../protocol/wire";
+import { applied, received, type Message } from "./folding";
 import { Observable } from "./observable";
 
 export interface PinsMeans {
@@ -16,7 +17,7 @@ export class Pins extends Observable {
   /** Null until they came. */
   messages: readonly Message[] | null = null;
   problem: Problem | null = null;
-  private asked: { since: Change[]; again: boolean } | null = null;
+  private asked: { since: Entry[]; again: boolean } | null = null;
 
   constructor(private readonly means: PinsMeans) {
     super();
@@ -34,7 +35,7 @@ export class Pins extends Observable {
   }
 
   /** An entry of a room came, in its order. */
-  take(change: Change): void {
+  take(change: Entry): void {
     if (change.room !== this.room) return;
     this.asked?.since.push(change);
     if (this.messages !== null) this.apply(change);
@@ -55,7 +56,7 @@ export class Pins extends Observable {
       this.asked.again = true;
       return;
     }
-    const asked = { since: [] as Change[], again: false };
+    const asked = { since: [] as Entry[], again: false };
     this.asked = asked;
     this.problem = null;
     this.changed();
@@ -74,7 +75,7 @@ export class Pins extends Observable {
     this.changed();
   }
 
-  private apply(change: Change): void {
+  private apply(change: Entry): void {
     const before = this.messages ?? [];
     const after = before.map((message) => applied(message, change)).filter(({ pinned }) => pinned);
     const { kind, target, body } = change;

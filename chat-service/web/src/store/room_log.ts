@@ -1,8 +1,7 @@
 /** RoomLog: what this client holds of one room, and how it follows the room's log. */
 import type { Entry, Held, HistoryPage, Opened, Role } from "../protocol/wire";
-import { applied, concernsOthers, received, started, type Change, type Message } from "./folding";
+import { applied, concernsOthers, received, started, type Message } from "./folding";
 import { Observable } from "./observable";
-import { Replies } from "./replies";
 
 /** What became of an entry that came live. */
 export type Reception = "applied" | "known" | "early" | "contradicts";
@@ -30,14 +29,12 @@ export class RoomLog extends Observable {
   private last: { seq: number; id: string } | null = null;
   private readonly early = new Map<number, Entry>();
   private readonly tickets = new Set<Ticket>();
-  private sinceTickets: Change[] = [];
-  /** What is known of thread replies, which are not among the messages. */
-  readonly replies = new Replies();
+  private sinceTickets: Entry[] = [];
 
   /** `follow` is told of every entry, once, in order; `began` of every beginning anew. */
   constructor(
     readonly room: string,
-    private readonly follow: (entry: Change) => void = () => undefined,
+    private readonly follow: (entry: Entry) => void = () => undefined,
     private readonly began: (log: RoomLog) => void = () => undefined,
   ) {
     super();
@@ -190,27 +187,26 @@ export class RoomLog extends Observable {
     this.early.clear();
     this.tickets.clear();
     this.sinceTickets = [];
-    this.replies.clear();
   }
 
   private take(entry: Entry): void {
     this.last = { seq: entry.seq, id: entry.id };
-    const change = this.replies.taken(entry);
     if (entry.kind === "message" && entry.target === undefined) this.messages.push(started(entry));
-    else if (concernsOthers(entry)) this.change(change);
-    this.follow(change);
+    else if (concernsOthers(entry)) this.change(entry);
+    this.follow(entry);
   }
 
-  private change(change: Change): void {
+  private change(change: Entry): void {
     if (this.tickets.size > 0) this.sinceTickets.push(change);
     if (change.target === undefined) {
       for (let at = 0; at < this.messages.length; at += 1) this.changeAt(at, change);
       return;
     }
-    for (const seq of [change.target, ...(change.bereft ?? [])]) this.changeAt(this.indexOf(seq), change);
+    this.changeAt(this.indexOf(change.target), change);
+    if (change.body?.thread !== undefined) this.changeAt(this.indexOf(change.body.thread), change);
   }
 
-  private changeAt(at: number, change: Change): void {
+  private changeAt(at: number, change: Entry): void {
     const message = this.messages[at];
     if (message !== undefined) this.messages[at] = applied(message, change);
   }

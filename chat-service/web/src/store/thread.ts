@@ -1,7 +1,7 @@
 /** Thread: the message that others hang on, and those others, as far as they were asked for. */
 import { Problem } from "../protocol/problem";
-import type { ThreadPage } from "../protocol/wire";
-import { applied, received, started, type Change, type Message } from "./folding";
+import type { Entry, ThreadPage } from "../protocol/wire";
+import { applied, received, started, type Message } from "./folding";
 import { Observable } from "./observable";
 
 export interface ThreadMeans {
@@ -10,7 +10,7 @@ export interface ThreadMeans {
   /** The seq of the last entry that was taken of the room. */
   cursor: () => number;
   /** Told of every page. */
-  came: (page: ThreadPage, replies: readonly Message[]) => void;
+  came: (page: ThreadPage) => void;
   /** Do it in so many milliseconds. */
   later: (ms: number, act: () => void) => void;
 }
@@ -29,7 +29,7 @@ export class Thread extends Observable {
   problem: Problem | null = null;
   private asOf: number | null = null;
   /** A page that was asked for, and what came live since. */
-  private asked: { since: Change[] } | null = null;
+  private asked: { since: Entry[] } | null = null;
   private pausing = false;
 
   constructor(
@@ -87,7 +87,7 @@ export class Thread extends Observable {
   }
 
   /** An entry of the room came, in its order. */
-  take(change: Change): void {
+  take(change: Entry): void {
     this.asked?.since.push(change);
     if (this.held) this.apply(change);
   }
@@ -102,7 +102,7 @@ export class Thread extends Observable {
     this.changed();
   }
 
-  private async ask(before: number | null): Promise<{ page: ThreadPage; since: Change[] } | null> {
+  private async ask(before: number | null): Promise<{ page: ThreadPage; since: Entry[] } | null> {
     const asked = { since: [] };
     this.asked = asked;
     this.problem = null;
@@ -110,10 +110,7 @@ export class Thread extends Observable {
     try {
       const page = await this.means.page(before);
       if (this.asked !== asked) return null;
-      this.means.came(
-        page,
-        page.messages.map((message) => received(message, page.as_of)),
-      );
+      this.means.came(page);
       return { page, since: asked.since };
     } catch (thrown) {
       if (this.asked === asked) this.problem = Problem.of(thrown);
@@ -124,7 +121,7 @@ export class Thread extends Observable {
     }
   }
 
-  private apply(change: Change): void {
+  private apply(change: Entry): void {
     const isReply = change.kind === "message" && change.target === this.seq;
     if (isReply && change.seq > (this.asOf ?? 0)) this.replies = [...this.replies, started(change)];
     else this.replies = mapped(this.replies, (message) => applied(message, change));

@@ -1,7 +1,7 @@
 /** Threads: those that were opened, following their rooms. */
+import type { Entry } from "../protocol/wire";
 import type { Clock } from "./clock";
 import type { Rest } from "../protocol/rest";
-import type { Change } from "./folding";
 import { placeOf } from "./place";
 import type { RoomLog } from "./room_log";
 import { Thread } from "./thread";
@@ -37,7 +37,7 @@ export class Threads {
   }
 
   /** An entry of a room came, in its order. */
-  take(change: Change): void {
+  take(change: Entry): void {
     for (const thread of this.threads.values()) if (thread.room === change.room) thread.take(change);
   }
 
@@ -51,8 +51,7 @@ export class Threads {
     return new Thread(room, seq, {
       page: (before) => rest.thread(room, seq, before),
       cursor: () => log(room).cursor,
-      came: (page, replies) => {
-        log(room).replies.learn(replies);
+      came: (page) => {
         if (log(room).contradicts(page.as_of, page.as_of_id)) contradicted(room);
       },
       later: (ms, act) => void clock.later(ms, act),
