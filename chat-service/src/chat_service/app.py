@@ -13,8 +13,10 @@ import structlog
 from aiohttp import web
 
 from chat_service.bus.local import LocalBus
-from chat_service.directory import sqlite_meta, sqlite_people, sqlite_rooms
+from chat_service.directory import sqlite_files, sqlite_meta, sqlite_people, sqlite_rooms
 from chat_service.engine import Engine, EngineOptions, Limits, Refusal
+from chat_service.files.objects import Objects
+from chat_service.files.service import FileLimits, Files
 from chat_service.http.application import HttpDependencies, build
 from chat_service.http.client_address import TrustedProxies
 from chat_service.identity.limits import RateLimits, address_key
@@ -30,8 +32,8 @@ from chat_service.realtime.events import ChatNamespace
 from chat_service.realtime.legacy import LegacyNamespace
 from chat_service.realtime.peer import SocketLimits
 from chat_service.realtime.server import SocketServer
-from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.delivery import DeliveryLimits
+from chat_service.rooms.filing import Filing
 from chat_service.rooms.publishing import People
 from chat_service.rooms.service import Rooms
 from chat_service.rooms.station import RoomsLimits, Station
@@ -45,6 +47,7 @@ MIGRATIONS = (
     *sqlite_log.MIGRATIONS,
     *sqlite_rooms.MIGRATIONS,
     *sqlite_people.MIGRATIONS,
+    *sqlite_files.MIGRATIONS,
 )
 DATABASE = "chat.db"
 
@@ -59,12 +62,15 @@ class Heart:
     meta: sqlite_meta.SqliteStoreMeta
     identity: Identity
     rooms: Rooms
+    filing: Filing
+    files: Files
     limits: RateLimits
 
     async def close(self) -> None:
         """Stop whatever of it was started and close the store."""
         await self.rooms.stop()
         await self.identity.stop()
+        await self.files.close()
         await self.store.close()
 
 
@@ -92,22 +98,30 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
     )
     keys = None if settings.token_keys is None else settings.token_keys.current
     identity = await Identity.open(sqlite_people.SqlitePeopleDirectory(store), meta, policy, keys)
+    files = Files(
+        sqlite_files.SqliteFileDirectory(store),
+        Objects.open(settings.files_url, settings.data_dir / "files"),
+        FileLimits(settings.max_file_bytes, settings.files_quota_bytes, settings.files_guest_quota_bytes),
+        spool=settings.data_dir,
+        clock_ms=_clock_ms,
+    )
+    room_log = sqlite_log.SqliteRoomLog(store)
     rooms = Rooms(
-        sqlite_log.SqliteRoomLog(store),
+        room_log,
         sqlite_rooms.SqliteRoomDirectory(store),
         LocalBus(),
         _people(identity),
-        NoAttachments(),
+        files,
         station=Station(
             node=settings.node_id,
             incarnation=await meta.incarnation(),
             digest_secret=await meta.secret("digest", partial(secrets.token_bytes, 32)),
-            clock_ms=lambda: time.time_ns() // 1_000_000,
+            clock_ms=_clock_ms,
         ),
         limits=_rooms_limits(settings, limits),
         metrics=metrics,
     )
-    return Heart(store, meta, identity, rooms, limits)
+    return Heart(store, meta, identity, rooms, Filing(files, room_log, rooms.browsing, _clock_ms), files, limits)
 
 
 async def serve(settings: Settings) -> None:
@@ -160,6 +174,7 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
             settings=settings,
             identity=heart.identity,
             rooms=heart.rooms,
+            filing=heart.filing,
             limits=limits,
             proxies=proxies,
             health=lifecycle,
@@ -172,6 +187,8 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
         store=heart.store,
         identity=heart.identity,
         rooms=heart.rooms,
+        filing=heart.filing,
+        files=heart.files,
         sockets=sockets,
         chat=chat,
         application=application,
@@ -226,6 +243,10 @@ async def migrate(settings: Settings) -> list[str]:
         return await apply_migrations(store, MIGRATIONS)
     finally:
         await store.close()
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _people(identity: Identity) -> People:

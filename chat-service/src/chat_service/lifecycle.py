@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from chat_service.files.service import Files
 from chat_service.http.health import Dependency, Phase
 from chat_service.http.wire_errors import HttpRunner
 from chat_service.identity.service import Identity
@@ -23,6 +24,7 @@ from chat_service.periodic import Chore, Chores
 from chat_service.realtime.dialects import V1_NAMESPACE
 from chat_service.realtime.events import ChatNamespace
 from chat_service.realtime.server import SocketServer
+from chat_service.rooms.filing import Filing
 from chat_service.rooms.service import Rooms
 from chat_service.storage.sqlite import SqliteStore
 
@@ -30,6 +32,7 @@ CLOSE_BATCHES_PER_S = 10
 PATIENCE_MOST_S = 5.0
 TAIL_CHECK_S = 15.0
 """How often open rooms are compared with the log while nothing is known to be wrong."""
+FILE_SWEEP_S = 3600.0
 WATCH_S = 1.0
 """How often another process's writes are looked for, and tokens that ended."""
 
@@ -61,6 +64,8 @@ class Node:
     store: SqliteStore
     identity: Identity
     rooms: Rooms
+    filing: Filing
+    files: Files
     sockets: SocketServer
     chat: ChatNamespace
     application: web.Application
@@ -138,6 +143,7 @@ class Lifecycle:
         chores = Chores(
             (
                 Chore("watch", WATCH_S, lambda: self._watch(node)),
+                Chore("file sweep", FILE_SWEEP_S, node.filing.sweep),
                 Chore("tail check", TAIL_CHECK_S, node.rooms.delivery.check_tails),
             )
         )
@@ -162,6 +168,7 @@ class Lifecycle:
             await asyncio.gather(lag, return_exceptions=True)
             await node.rooms.stop()
             await node.identity.stop()
+            await node.files.close()
             await node.store.close()
             await endpoint.stop()
 

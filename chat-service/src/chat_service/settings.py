@@ -70,6 +70,14 @@ class Settings:
     )
 
     data_dir: Path = setting(_DATA_DIR, "Folder of the embedded store and of files.", like="./data")
+    files_url: str | None = setting(
+        None,
+        "Bucket of uploaded files, with the cloud's own credentials; empty: `files` in the data folder.",
+        like="s3://bucket/chat, gs://bucket/chat or az://container/chat",
+        pattern=r"(s3|gs|az|file)://[^\s]+",
+    )
+    files_quota_bytes: int = setting(1024 * _MIB, "Files that a person may keep.", between=(0, 2**50))
+    files_guest_quota_bytes: int = setting(50 * _MIB, "Files that a guest may keep.", between=(0, 2**50))
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least level that is logged.")
     log_format: Literal["auto", "json", "console"] = setting("auto", "auto: console on a terminal, else json.")
     node_id: str = generated(
@@ -105,6 +113,7 @@ class Settings:
 
     max_frame_bytes: int = setting(131_072, "Largest frame or packet accepted.", between=(1024, 64 * _MIB))
     max_body_bytes: int = setting(_MIB, "Largest body of a REST request.", between=(1024, 64 * _MIB))
+    max_file_bytes: int = setting(25 * _MIB, "Largest file that is uploaded.", between=(1, 4096 * _MIB))
     max_message_chars: int = setting(8000, "Longest message.", between=(1, 1_000_000))
 
     send_buffer_low_bytes: int = setting(

@@ -71,6 +71,7 @@ async def running(folder: Path, **changed: Any) -> AsyncIterator[Service]:
             settings=settings,
             identity=heart.identity,
             rooms=heart.rooms,
+            filing=heart.filing,
             limits=RateLimits(rates),
             proxies=TrustedProxies(settings.trusted_proxies),
             health=health,

@@ -32,7 +32,8 @@ FLOORS = (
     ("engine", "http", "jobs"),
     ("rooms",),
     ("identity",),
-    ("log", "directory", "bus", "files"),
+    ("files",),
+    ("log", "directory", "bus"),
     ("storage",),
     ("observability",),
     ("rate", "secret", "model"),
@@ -47,7 +48,7 @@ IMPORTED_ONLY_BY = {
     "environment": {"cli", "settings", "settings_table"},
 }
 # Packages that one room hides from all the others.
-BEHIND_ONE_DOOR = {"engineio": "engine", "socketio": "realtime"}
+BEHIND_ONE_DOOR = {"engineio": "engine", "obstore": "files", "PIL": "files", "socketio": "realtime"}
 
 # In parts, so that this file does not name them itself.
 INDEX_HOSTS = [

@@ -20,6 +20,7 @@ from chat_service.http.rate_limits import rate_limits
 from chat_service.http.resources.about import About, AboutResource
 from chat_service.http.resources.admin import AdminResource
 from chat_service.http.resources.auth import AuthResource
+from chat_service.http.resources.files import FilesResource
 from chat_service.http.resources.invites import InvitesResource
 from chat_service.http.resources.members import MembersResource
 from chat_service.http.resources.messages import MessagesResource
@@ -30,6 +31,7 @@ from chat_service.http.routing import PREFIX, Doors, routes
 from chat_service.http.security_headers import security_headers
 from chat_service.identity.limits import RateLimits
 from chat_service.identity.service import Identity
+from chat_service.rooms.filing import Filing
 from chat_service.rooms.requests import FILES_MOST
 from chat_service.rooms.service import Rooms
 
@@ -56,6 +58,11 @@ class HttpSettings(Protocol):
         ...
 
     @property
+    def max_file_bytes(self) -> int:
+        """The largest file."""
+        ...
+
+    @property
     def max_message_chars(self) -> int:
         """The longest message."""
         ...
@@ -68,6 +75,7 @@ class HttpDependencies:
     settings: HttpSettings
     identity: Identity
     rooms: Rooms
+    filing: Filing
     limits: RateLimits
     proxies: TrustedProxies
     health: Health
@@ -106,6 +114,7 @@ def _endpoints(dependencies: HttpDependencies) -> tuple[AnyEndpoint, ...]:
         *PersonalResource(rooms).endpoints(),
         *InvitesResource(identity.invites, rooms).endpoints(),
         *MessagesResource(rooms, dependencies.settings.max_message_chars).endpoints(),
+        *FilesResource(dependencies.filing).endpoints(),
         *AdminResource(identity, rooms).endpoints(),
     )
 
@@ -117,6 +126,7 @@ def _about(dependencies: HttpDependencies) -> About:
         registration=policy.registration,
         guests=policy.guests,
         max_message_chars=dependencies.settings.max_message_chars,
+        max_file_bytes=dependencies.settings.max_file_bytes,
         max_files_per_message=FILES_MOST,
     )
 

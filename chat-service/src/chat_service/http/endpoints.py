@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from chat_service.identity.principal import Caller, Principal
 from chat_service.model.errors import ChatError, Code
-from chat_service.rooms.requests import Emoji, Key, Request, RequestError, RoomId, Seq, UserId
+from chat_service.rooms.requests import Emoji, FileId, Key, Request, RequestError, RoomId, Seq, UserId
 
 B = TypeVar("B")
 Q = TypeVar("Q")
@@ -24,6 +24,7 @@ PATH_PARAMETERS: dict[str, Any] = {
     "room": RoomId,
     "user": UserId,
     "seq": Seq,
+    "file": FileId,
     "emoji": Emoji,
     "session": ShortId,
     "invite": ShortId,
@@ -84,7 +85,8 @@ class Call(Generic[B, Q]):
 class Endpoint(Generic[B, Q, A]):
     """One method of one path below /api/v1, and everything that is published about it.
 
-    Without an `answer` a success is 204, else `status`. `keyed` is a write that takes an idempotency key.
+    `body` and `answer` are JSON of that type; an Upload and a Download are bytes. Without an `answer` a success
+    is 204, else `status`. `keyed` is a write that takes an idempotency key.
     `refuses` are the codes that its own rules answer with, beside those that every endpoint may.
     """
 

@@ -16,6 +16,7 @@ STATUS = {
     Code.CONFLICT: 409,
     Code.ABORTED: 409,
     Code.TOO_LARGE: 413,
+    Code.QUOTA_EXCEEDED: 413,
     Code.KEY_REUSED: 422,
     Code.RATE_LIMITED: 429,
     Code.INTERNAL: 500,

@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 
+from chat_service.files.kinds import IMAGES
 from chat_service.http.endpoints import PATH_PARAMETERS, Access, AnyEndpoint
 from chat_service.http.errors import STATUS, Failure
+from chat_service.http.transfers import Download, Upload
 from chat_service.model.errors import Code
 from chat_service.rooms.requests import Key, published
 
@@ -16,6 +18,12 @@ _REFERENCE = "#/components/schemas/{name}"
 _ALWAYS = (Code.INVALID, Code.RATE_LIMITED, Code.INTERNAL, Code.UNAVAILABLE)
 _BODY_REFUSALS = {"408": "the body did not arrive in time", "415": "the body is not JSON, or is compressed"}
 _SIGNED_IN = {"bearer": {"type": "http", "scheme": "bearer", "description": "The access token of a session."}}
+_RAW: Schema = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BYTES: dict[type, Schema] = {
+    Upload: _RAW,
+    Download: _RAW | dict.fromkeys(sorted(IMAGES), _RAW["application/octet-stream"]),
+}
+"""Bodies that are no JSON, and their media types."""
 _ABOUT = """\
 Rooms are append-only logs: what happens in one is an entry with a sequence number. A write answers once its \
 entry is stored. Every write into a room takes an idempotency key, as the field `key` or as the header \
@@ -76,10 +84,9 @@ class _Schemas:
 def _types(endpoints: Iterable[AnyEndpoint]) -> Iterable[type]:
     yield Failure
     for endpoint in endpoints:
-        if endpoint.body is not None:
-            yield endpoint.body
-        if endpoint.answer is not None:
-            yield endpoint.answer
+        for kind in (endpoint.body, endpoint.answer):
+            if kind is not None and kind not in _BYTES:
+                yield kind
 
 
 def _operation(endpoint: AnyEndpoint, schemas: _Schemas) -> Schema:
@@ -90,7 +97,9 @@ def _operation(endpoint: AnyEndpoint, schemas: _Schemas) -> Schema:
         "parameters": _parameters(endpoint, schemas),
         "responses": _responses(endpoint, schemas),
     }
-    if endpoint.body is not None:
+    if endpoint.body is Upload:
+        operation["requestBody"] = {"required": True, "content": _BYTES[Upload]}
+    elif endpoint.body is not None:
         operation["requestBody"] = {
             "required": schemas.required(endpoint.body),
             "content": {"application/json": {"schema": schemas.of(endpoint.body)}},
@@ -118,9 +127,13 @@ def _parameters(endpoint: AnyEndpoint, schemas: _Schemas) -> list[Schema]:
 
 def _responses(endpoint: AnyEndpoint, schemas: _Schemas) -> Schema:
     success: Schema = {"description": "done"}
-    if endpoint.answer is not None:
+    if endpoint.answer is Download:
+        success["content"] = _BYTES[Download]
+    elif endpoint.answer is not None:
         success["content"] = {"application/json": {"schema": schemas.of(endpoint.answer)}}
     responses = {str(endpoint.success): success}
+    if endpoint.answer is Download:
+        responses["304"] = {"description": "the client has it already (If-None-Match)"}
     failure = {"application/json": {"schema": schemas.of(Failure)}}
     by_status: dict[int, list[Code]] = {}
     for code in _codes(endpoint):

@@ -117,6 +117,8 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def _content_kind(content: Schema) -> str:
     if "content" not in content:
         return ""
+    if "application/json" not in content["content"]:
+        return "bytes"
     return _kind(content["content"]["application/json"]["schema"])
 
 

@@ -13,6 +13,7 @@ from chat_service.http.client_address import TrustedProxies
 from chat_service.http.endpoints import PATH_PARAMETERS, AnyEndpoint, Call
 from chat_service.http.rate_limits import SEND_PER_USER
 from chat_service.http.request_body import read_body
+from chat_service.http.transfers import Download, Upload, send
 from chat_service.identity.limits import RateLimits
 from chat_service.identity.principal import Caller
 from chat_service.identity.sessions import Sessions
@@ -44,6 +45,8 @@ def _handler(endpoint: AnyEndpoint, doors: Doors) -> Handler:
         answer = await endpoint.handler(await _call(endpoint, doors, request))
         if endpoint.answer is None:
             return web.Response(status=endpoint.success)
+        if isinstance(answer, Download):
+            return await send(request, answer)
         return web.Response(
             body=msgspec.json.encode(answer), status=endpoint.success, content_type="application/json"
         )
@@ -62,11 +65,17 @@ async def _call(endpoint: AnyEndpoint, doors: Doors, request: web.Request) -> Ca
     return Call(
         path=path,
         query=query,
-        body=None if endpoint.body is None else await read_body(request, endpoint.body),
+        body=await _body(request, endpoint),
         caller=Caller(doors.proxies.client_address(request), agent),
         signed_in=principal,
         header_key=_header_key(request) if endpoint.keyed else None,
     )
+
+
+async def _body(request: web.Request, endpoint: AnyEndpoint) -> object:
+    if endpoint.body is None:
+        return None
+    return Upload(request) if endpoint.body is Upload else await read_body(request, endpoint.body)
 
 
 def _query(request: web.Request, kind: type | None) -> object:

@@ -20,6 +20,7 @@ class Code(StrEnum):
     CONFLICT = "conflict"
     KEY_REUSED = "key_reused"
     TOO_LARGE = "too_large"
+    QUOTA_EXCEEDED = "quota_exceeded"
     RATE_LIMITED = "rate_limited"
     ABORTED = "aborted"
     OVERLOADED = "overloaded"

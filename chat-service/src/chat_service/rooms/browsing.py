@@ -9,8 +9,8 @@ import msgspec
 from chat_service.directory.rooms import RoomDirectory, RoomRow
 from chat_service.log import RoomLog
 from chat_service.model import ids
-from chat_service.model.entries import EMPTY
-from chat_service.model.errors import forbidden
+from chat_service.model.entries import EMPTY, Entry
+from chat_service.model.errors import forbidden, not_found
 from chat_service.model.folding import Message
 from chat_service.model.permissions import Action
 from chat_service.model.rooms import RoomState
@@ -108,6 +108,14 @@ class Browsing:
         state = await self.state(user, room)
         messages, head = await self._reader.messages(state, state.readable_from(user), state.pins[::-1])
         return Pins(messages, head.seq)
+
+    async def entry(self, user: str, room: str, seq: int) -> Entry:
+        """One entry, masked where it was redacted."""
+        state = await self.state(user, room)
+        found = await self._reader.entry(state, seq)
+        if found is None or seq < state.readable_from(user):
+            raise not_found(f"There is no entry {seq} in this room.")
+        return found
 
     async def entries(self, user: str, room: str, after: int, limit: int) -> EntriesPage:
         """Raw entries after a seq."""

@@ -13,6 +13,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     registration: Registration
     guests: bool
     max_message_chars: int
+    max_file_bytes: int
     max_files_per_message: int
 
 
