@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from chat_service.bus.local import LocalBus
-from chat_service.directory import sqlite_files, sqlite_meta, sqlite_people, sqlite_rooms
+from chat_service.directory import sqlite_files, sqlite_meta, sqlite_people, sqlite_rooms, sqlite_texts
 from chat_service.engine import Engine, EngineOptions, Limits, Refusal
 from chat_service.files.objects import Objects
 from chat_service.files.service import FileLimits, Files
@@ -34,7 +34,9 @@ from chat_service.realtime.peer import SocketLimits
 from chat_service.realtime.server import SocketServer
 from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.filing import Filing
+from chat_service.rooms.indexing import Indexer
 from chat_service.rooms.publishing import People
+from chat_service.rooms.searching import Searching
 from chat_service.rooms.service import Rooms
 from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.writer import WriterLimits
@@ -48,6 +50,7 @@ MIGRATIONS = (
     *sqlite_rooms.MIGRATIONS,
     *sqlite_people.MIGRATIONS,
     *sqlite_files.MIGRATIONS,
+    *sqlite_texts.MIGRATIONS,
 )
 DATABASE = "chat.db"
 
@@ -64,10 +67,13 @@ class Heart:
     rooms: Rooms
     filing: Filing
     files: Files
+    indexer: Indexer
+    searching: Searching
     limits: RateLimits
 
     async def close(self) -> None:
         """Stop whatever of it was started and close the store."""
+        await self.indexer.stop()
         await self.rooms.stop()
         await self.identity.stop()
         await self.files.close()
@@ -106,11 +112,12 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
         clock_ms=_clock_ms,
     )
     room_log = sqlite_log.SqliteRoomLog(store)
+    directory, people = sqlite_rooms.SqliteRoomDirectory(store), _people(identity)
     rooms = Rooms(
         room_log,
-        sqlite_rooms.SqliteRoomDirectory(store),
+        directory,
         LocalBus(),
-        _people(identity),
+        people,
         files,
         station=Station(
             node=settings.node_id,
@@ -121,7 +128,12 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
         limits=_rooms_limits(settings, limits),
         metrics=metrics,
     )
-    return Heart(store, meta, identity, rooms, Filing(files, room_log, rooms.browsing, _clock_ms), files, limits)
+    filing = Filing(files, room_log, rooms.browsing, _clock_ms)
+    texts = sqlite_texts.SqliteMessageTexts(store)
+    indexer = Indexer(room_log, texts, rooms.reader, rooms.active)
+    rooms.publisher.wrote = indexer.note
+    searching = Searching(texts, directory, rooms.browsing, people)
+    return Heart(store, meta, identity, rooms, filing, files, indexer, searching, limits)
 
 
 async def serve(settings: Settings) -> None:
@@ -175,6 +187,7 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
             identity=heart.identity,
             rooms=heart.rooms,
             filing=heart.filing,
+            searching=heart.searching,
             limits=limits,
             proxies=proxies,
             health=lifecycle,
@@ -189,6 +202,7 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
         rooms=heart.rooms,
         filing=heart.filing,
         files=heart.files,
+        indexer=heart.indexer,
         sockets=sockets,
         chat=chat,
         application=application,
@@ -281,6 +295,7 @@ def _rate_limits(settings: Settings, metrics: Metrics) -> RateLimits:
             "send_per_room": settings.rate_send_per_room,
             "events_per_address": settings.rate_events_per_address,
             "rest_per_address": settings.rate_rest_per_address,
+            "search_per_user": settings.rate_search_per_user,
             "connect_per_address": settings.rate_connect_per_address,
         },
         refused=lambda limit: metrics.rate_limited.labels(limit).inc(),

@@ -25,6 +25,7 @@ from chat_service.realtime.dialects import V1_NAMESPACE
 from chat_service.realtime.events import ChatNamespace
 from chat_service.realtime.server import SocketServer
 from chat_service.rooms.filing import Filing
+from chat_service.rooms.indexing import Indexer
 from chat_service.rooms.service import Rooms
 from chat_service.storage.sqlite import SqliteStore
 
@@ -66,6 +67,7 @@ class Node:
     rooms: Rooms
     filing: Filing
     files: Files
+    indexer: Indexer
     sockets: SocketServer
     chat: ChatNamespace
     application: web.Application
@@ -138,6 +140,7 @@ class Lifecycle:
         """Bring the node up; returns what takes it down again."""
         await node.identity.start()
         await node.rooms.start()
+        await node.indexer.start()
         self._data_version = await node.store.data_version()
         await self._probe(node)
         chores = Chores(
@@ -166,6 +169,7 @@ class Lifecycle:
             await chores.stop()
             lag.cancel()
             await asyncio.gather(lag, return_exceptions=True)
+            await node.indexer.stop()
             await node.rooms.stop()
             await node.identity.stop()
             await node.files.close()
@@ -221,6 +225,7 @@ class Lifecycle:
         if version != self._data_version:
             await node.identity.revocations.poll()
             await node.rooms.look_again()
+            node.indexer.look_again()
             # Only now: where looking failed, it is done again at the next time.
             self._data_version = version
 

@@ -142,6 +142,7 @@ class Settings:
     rate_send_per_room: Rate = setting(Rate(500, 1, 2000), "Writes to a room, on this node.")
     rate_events_per_address: Rate = setting(Rate(500, 1, 2000), "Socket events of an address, on this node.")
     rate_rest_per_address: Rate = setting(Rate(100, 1, 400), "REST requests of an address, on this node.")
+    rate_search_per_user: Rate = setting(Rate(5, 1, 20), "Searches of a person, on this node.")
     rate_connect_per_address: Rate = setting(Rate(50, 1, 200), "New connections of an address, on this node.")
     signin_attempts: Rate = setting(Rate(10, 900, 10), "Failed sign-ins of an account, and of an address.")
     register_attempts: Rate = setting(Rate(10, 3600, 10), "Registrations of an address.")

@@ -15,7 +15,7 @@ from chat_service.app import Heart, open_heart
 from chat_service.http.application import HttpDependencies, build
 from chat_service.http.client_address import TrustedProxies
 from chat_service.http.health import Dependency, Phase
-from chat_service.http.rate_limits import REST_PER_ADDRESS, SEND_PER_USER
+from chat_service.http.rate_limits import REST_PER_ADDRESS, SEARCH_PER_USER, SEND_PER_USER
 from chat_service.http.wire_errors import HttpRunner
 from chat_service.identity.limits import RateLimits
 from chat_service.observability.metrics import Metrics
@@ -53,6 +53,7 @@ async def running(folder: Path, **changed: Any) -> AsyncIterator[Service]:
         "data_dir": folder,
         "rate_rest_per_address": PLENTY,
         "rate_send_per_user": PLENTY,
+        "rate_search_per_user": PLENTY,
         "signin_attempts": PLENTY,
         "register_attempts": PLENTY,
     }
@@ -61,9 +62,11 @@ async def running(folder: Path, **changed: Any) -> AsyncIterator[Service]:
     heart.identity._passwords._hasher = QUICK
     await heart.identity.start()
     await heart.rooms.start()
+    await heart.indexer.start()
     health = StubHealth()
     rates = {
         REST_PER_ADDRESS: settings.rate_rest_per_address,
+        SEARCH_PER_USER: settings.rate_search_per_user,
         SEND_PER_USER: settings.rate_send_per_user,
     }
     application = build(
@@ -72,6 +75,7 @@ async def running(folder: Path, **changed: Any) -> AsyncIterator[Service]:
             identity=heart.identity,
             rooms=heart.rooms,
             filing=heart.filing,
+            searching=heart.searching,
             limits=RateLimits(rates),
             proxies=TrustedProxies(settings.trusted_proxies),
             health=health,

@@ -26,6 +26,7 @@ from chat_service.http.resources.members import MembersResource
 from chat_service.http.resources.messages import MessagesResource
 from chat_service.http.resources.personal import PersonalResource
 from chat_service.http.resources.rooms import RoomsResource
+from chat_service.http.resources.search import SearchResource
 from chat_service.http.resources.users import UsersResource
 from chat_service.http.routing import PREFIX, Doors, routes
 from chat_service.http.security_headers import security_headers
@@ -33,6 +34,7 @@ from chat_service.identity.limits import RateLimits
 from chat_service.identity.service import Identity
 from chat_service.rooms.filing import Filing
 from chat_service.rooms.requests import FILES_MOST
+from chat_service.rooms.searching import Searching
 from chat_service.rooms.service import Rooms
 
 SOCKETS = "/socket.io/"
@@ -76,6 +78,7 @@ class HttpDependencies:
     identity: Identity
     rooms: Rooms
     filing: Filing
+    searching: Searching
     limits: RateLimits
     proxies: TrustedProxies
     health: Health
@@ -114,6 +117,7 @@ def _endpoints(dependencies: HttpDependencies) -> tuple[AnyEndpoint, ...]:
         *PersonalResource(rooms).endpoints(),
         *InvitesResource(identity.invites, rooms).endpoints(),
         *MessagesResource(rooms, dependencies.settings.max_message_chars).endpoints(),
+        *SearchResource(dependencies.searching, dependencies.limits).endpoints(),
         *FilesResource(dependencies.filing).endpoints(),
         *AdminResource(identity, rooms).endpoints(),
     )

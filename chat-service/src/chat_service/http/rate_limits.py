@@ -1,4 +1,4 @@
-"""Rate limits: REST requests of an address, as a middleware; the kind for writes of a person."""
+"""Rate limits: REST requests of an address, as a middleware; the kinds for what a person does."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -8,6 +8,7 @@ from chat_service.http.client_address import TrustedProxies
 from chat_service.identity.limits import RateLimits, address_key
 
 REST_PER_ADDRESS = "rest_per_address"
+SEARCH_PER_USER = "search_per_user"
 SEND_PER_USER = "send_per_user"
 """The kinds of limits that the settings `rate_…` of these names set; writes over sockets count as well."""
 

@@ -109,6 +109,12 @@ class Browsing:
         messages, head = await self._reader.messages(state, state.readable_from(user), state.pins[::-1])
         return Pins(messages, head.seq)
 
+    async def messages(self, user: str, room: str, seqs: Sequence[int]) -> list[Message]:
+        """Those messages at `seqs` that `user` may read and that are still there."""
+        state = await self.state(user, room)
+        messages, _ = await self._reader.messages(state, state.readable_from(user), seqs)
+        return messages
+
     async def entry(self, user: str, room: str, seq: int) -> Entry:
         """One entry, masked where it was redacted."""
         state = await self.state(user, room)

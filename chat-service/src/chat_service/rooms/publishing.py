@@ -56,6 +56,7 @@ class Publisher:
         self._attachments = attachments
         self._log = log
         self._incarnation = incarnation
+        self.wrote: Callable[[str], None] = _nobody
 
     def epoch(self, state: RoomState) -> str:
         """The room's epoch: the store's incarnation and the id of its first entry."""
@@ -67,6 +68,7 @@ class Publisher:
         self._bus.publish(RoomFrame(state.room, self.epoch(state), items))
         for entry in entries:
             self._unread.note(entry)
+        self.wrote(state.room)
 
     async def stored(self, state: RoomState, entries: Sequence[Entry]) -> None:
         """Bring the directory up to date; raises ChatError `unavailable` where that has to be repeated."""
@@ -121,6 +123,10 @@ class Publisher:
         begun = await self._log.at(room, [root])
         replies = await self._log.messages_before(room, LARGEST_SEQ, root, THREAD_LOOK_BACK, thread=root)
         return list(dict.fromkeys(entry.sender for entry in (*begun.values(), *reversed(replies))))
+
+
+def _nobody(room: str) -> None:
+    del room
 
 
 def _lacks_name(state: RoomState, entry: Entry) -> bool:

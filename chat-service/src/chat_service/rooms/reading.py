@@ -154,6 +154,14 @@ class LogReader:
         by_seq = {message.seq: message for message in folded if not message.redacted}
         return _oldest([by_seq[seq] for seq in seqs if seq in by_seq], PAGE_BYTES), head
 
+    async def all_messages(self, state: RoomState, seqs: Sequence[int]) -> list[Message]:
+        """Those messages at `seqs` that nobody took away, whatever their size: for the service itself."""
+        async with self._pages:
+            head = await self._log.head(state.room)
+            found = await self._log.at(state.room, seqs)
+            folded = await self._folded(state, head, list(found.values()))
+        return [message for message in folded if not message.redacted]
+
     async def _before(self, state: RoomState, first: int, head: Head, before: int | None, limit: int) -> History:
         end = head.seq + 1 if before is None else min(before, head.seq + 1)
         page = await self._log.messages_before(state.room, end, first - 1, limit + 1)

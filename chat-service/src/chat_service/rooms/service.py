@@ -65,7 +65,7 @@ class Rooms:
         self._metrics = metrics
         self._limits = limits
         self._digest_secret = station.digest_secret
-        reader = LogReader(room_log)
+        self.reader = reader = LogReader(room_log)
         unread = UnreadReports(bus, station.node)
         self.publisher = Publisher(bus, directory, unread, people, attachments, room_log, station.incarnation)
         self.redactor = Redactor(room_log, directory, attachments)
