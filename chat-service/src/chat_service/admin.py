@@ -79,7 +79,7 @@ def restored(settings: Settings, _options: Namespace) -> Exit:
     """Say that the store was put back from a copy: every client starts over. The service must be stopped."""
 
     async def run(heart: Heart) -> None:
-        incarnation = await heart.meta.new_incarnation()
+        incarnation = await heart.stores.meta.new_incarnation()
         print(f"The store's incarnation is now {incarnation}; every client opens its rooms anew.")
 
     return _on_store(settings, run, exclusive=True)

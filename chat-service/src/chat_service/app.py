@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 
-import structlog
 from aiohttp import web
 
 from chat_service.bus.local import LocalBus
-from chat_service.directory import sqlite_files, sqlite_meta, sqlite_people, sqlite_rooms, sqlite_texts
 from chat_service.engine import Engine, EngineOptions, Limits, Refusal
 from chat_service.files.objects import Objects
 from chat_service.files.service import FileLimits, Files
@@ -24,7 +22,6 @@ from chat_service.identity.policy import Policy, Registration
 from chat_service.identity.profiles import MAX_BATCH
 from chat_service.identity.service import Identity
 from chat_service.lifecycle import Lifecycle, Node, StartError, Timing
-from chat_service.log import sqlite as sqlite_log
 from chat_service.model.errors import ChatError
 from chat_service.observability.logging import configure_logging
 from chat_service.observability.metrics import Metrics
@@ -41,28 +38,14 @@ from chat_service.rooms.service import Rooms
 from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.writer import WriterLimits
 from chat_service.settings import Settings
-from chat_service.storage.migrations import migrate as apply_migrations
-from chat_service.storage.sqlite import SqliteStore
-
-MIGRATIONS = (
-    *sqlite_meta.MIGRATIONS,
-    *sqlite_log.MIGRATIONS,
-    *sqlite_rooms.MIGRATIONS,
-    *sqlite_people.MIGRATIONS,
-    *sqlite_files.MIGRATIONS,
-    *sqlite_texts.MIGRATIONS,
-)
-DATABASE = "chat.db"
-
-log = structlog.get_logger()
+from chat_service.stores import Stores, open_stores
 
 
 @dataclass(frozen=True, slots=True)
 class Heart:
     """A store and what is built on it: enough for commands that do not serve."""
 
-    store: SqliteStore
-    meta: sqlite_meta.SqliteStoreMeta
+    stores: Stores
     identity: Identity
     rooms: Rooms
     filing: Filing
@@ -77,21 +60,12 @@ class Heart:
         await self.rooms.stop()
         await self.identity.stop()
         await self.files.close()
-        await self.store.close()
+        await self.stores.database.close()
 
 
 async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -> Heart:
-    """Open the store, bring it up to date, and wire identity and rooms on it.
-
-    `exclusive` for the one process that serves. Raises RuntimeError where another one does, ChatError
-    `unavailable` where the store cannot be opened.
-    """
-    store = SqliteStore(settings.data_dir / DATABASE)
-    await store.open(exclusive=exclusive)
-    applied = await apply_migrations(store, MIGRATIONS)
-    if applied:
-        log.info("store.migrated", applied=applied)
-    meta = sqlite_meta.SqliteStoreMeta(store)
+    """Open the stores, and wire identity and rooms on them. `exclusive` and what it raises: `open_stores`."""
+    stores = await open_stores(settings, exclusive=exclusive)
     limits = _rate_limits(settings, metrics)
     policy = Policy(
         registration=Registration(settings.registration),
@@ -103,37 +77,35 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
         guest_attempts=settings.guest_attempts,
     )
     keys = None if settings.token_keys is None else settings.token_keys.current
-    identity = await Identity.open(sqlite_people.SqlitePeopleDirectory(store), meta, policy, keys)
+    identity = await Identity.open(stores.people, stores.meta, policy, keys)
     files = Files(
-        sqlite_files.SqliteFileDirectory(store),
+        stores.files,
         Objects.open(settings.files_url, settings.data_dir / "files"),
         FileLimits(settings.max_file_bytes, settings.files_quota_bytes, settings.files_guest_quota_bytes),
         spool=settings.data_dir,
         clock_ms=_clock_ms,
     )
-    room_log = sqlite_log.SqliteRoomLog(store)
-    directory, people = sqlite_rooms.SqliteRoomDirectory(store), _people(identity)
+    people = _people(identity)
     rooms = Rooms(
-        room_log,
-        directory,
+        stores.log,
+        stores.rooms,
         LocalBus(),
         people,
         files,
         station=Station(
             node=settings.node_id,
-            incarnation=await meta.incarnation(),
-            digest_secret=await meta.secret("digest", partial(secrets.token_bytes, 32)),
+            incarnation=await stores.meta.incarnation(),
+            digest_secret=await stores.meta.secret("digest", partial(secrets.token_bytes, 32)),
             clock_ms=_clock_ms,
         ),
         limits=_rooms_limits(settings, limits),
         metrics=metrics,
     )
-    filing = Filing(files, room_log, rooms.browsing, _clock_ms)
-    texts = sqlite_texts.SqliteMessageTexts(store)
-    indexer = Indexer(room_log, texts, rooms.reader, rooms.active)
+    filing = Filing(files, stores.log, rooms.browsing, _clock_ms)
+    indexer = Indexer(stores.log, stores.texts, rooms.reader, rooms.active)
     rooms.publisher.wrote = indexer.note
-    searching = Searching(texts, directory, rooms.browsing, people)
-    return Heart(store, meta, identity, rooms, filing, files, indexer, searching, limits)
+    searching = Searching(stores.texts, stores.rooms, rooms.browsing, people)
+    return Heart(stores, identity, rooms, filing, files, indexer, searching, limits)
 
 
 async def serve(settings: Settings) -> None:
@@ -197,7 +169,7 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
     sockets.attach(application)
     metrics.connections.set_function(partial(len, sockets.engine.sessions))
     return Node(
-        store=heart.store,
+        stores=heart.stores,
         identity=heart.identity,
         rooms=heart.rooms,
         filing=heart.filing,
@@ -251,12 +223,9 @@ class Admission:
 
 async def migrate(settings: Settings) -> list[str]:
     """Bring the store up to date; returns the names of the migrations applied now."""
-    store = SqliteStore(settings.data_dir / DATABASE)
-    await store.open(exclusive=False)
-    try:
-        return await apply_migrations(store, MIGRATIONS)
-    finally:
-        await store.close()
+    stores = await open_stores(settings, exclusive=False)
+    await stores.database.close()
+    return stores.migrated
 
 
 def _clock_ms() -> int:

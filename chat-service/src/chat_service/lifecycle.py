@@ -27,7 +27,7 @@ from chat_service.realtime.server import SocketServer
 from chat_service.rooms.filing import Filing
 from chat_service.rooms.indexing import Indexer
 from chat_service.rooms.service import Rooms
-from chat_service.storage.sqlite import SqliteStore
+from chat_service.stores import Stores
 
 CLOSE_BATCHES_PER_S = 10
 PATIENCE_MOST_S = 5.0
@@ -62,7 +62,7 @@ class Timing:
 class Node:
     """A wired application, not yet started. A port of 0 takes a free one; metrics on port 0 are off."""
 
-    store: SqliteStore
+    stores: Stores
     identity: Identity
     rooms: Rooms
     filing: Filing
@@ -141,7 +141,7 @@ class Lifecycle:
         await node.identity.start()
         await node.rooms.start()
         await node.indexer.start()
-        self._data_version = await node.store.data_version()
+        self._data_version = await _data_version(node)
         await self._probe(node)
         chores = Chores(
             (
@@ -173,7 +173,7 @@ class Lifecycle:
             await node.rooms.stop()
             await node.identity.stop()
             await node.files.close()
-            await node.store.close()
+            await node.stores.database.close()
             await endpoint.stop()
 
         return stop
@@ -221,7 +221,7 @@ class Lifecycle:
         node.chat.close_expired()
         node.rooms.delivery.drop_stale(time.monotonic())
         await self._probe(node)
-        version = await node.store.data_version()
+        version = await _data_version(node)
         if version != self._data_version:
             await node.identity.revocations.poll()
             await node.rooms.look_again()
@@ -231,7 +231,7 @@ class Lifecycle:
 
     async def _probe(self, node: Node) -> None:
         try:
-            await node.store.read(lambda db: db.execute("SELECT 1").fetchone())
+            await node.stores.database.probe()
             self._found("store", Dependency(up=True))
         except ChatError as problem:
             self._found("store", Dependency(up=False, detail=problem.message))
@@ -243,3 +243,8 @@ class Lifecycle:
             log.warning("dependency.changed", dependency=name, up=dependency.up)
         self._dependencies[name] = dependency
         self._metrics.dependency_up.labels(name).set(dependency.up)
+
+
+async def _data_version(node: Node) -> int:
+    """Of the file that other processes write unheard; a shared database's nodes hear of each other by the bus."""
+    return 0 if node.stores.file is None else await node.stores.file.data_version()

@@ -92,4 +92,4 @@ async def running(folder: Path, **changed: Any) -> AsyncIterator[Service]:
         await heart.rooms.finish()
         await heart.rooms.stop()
         await heart.identity.stop()
-        await heart.store.close()
+        await heart.stores.database.close()

@@ -253,7 +253,7 @@ async def test_a_crash_is_told_without_its_reason_which_is_in_the_log(
 
 
 async def test_a_store_that_is_gone_is_unavailable_and_worth_trying_again(service: Service, ann: Client) -> None:
-    await service.heart.store.close()
+    await service.heart.stores.database.close()
     reply = await ann.call("GET", "/rooms")
     assert (reply.status, reply.code) == (503, "unavailable")
     assert reply.body["error"]["retryable"] is True

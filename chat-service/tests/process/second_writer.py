@@ -50,7 +50,7 @@ async def main(what: str, *arguments: str) -> None:
     finally:
         await heart.rooms.stop()
         await heart.identity.stop()
-        await heart.store.close()
+        await heart.stores.database.close()
 
 
 if __name__ == "__main__":

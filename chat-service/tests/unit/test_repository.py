@@ -25,7 +25,7 @@ FLOORS = (
     ("command",),
     ("app",),
     ("lifecycle", "demo"),
-    ("periodic",),
+    ("periodic", "stores"),
     ("settings",),
     ("environment",),
     ("realtime",),
@@ -44,7 +44,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 ONLY = {"engine": {"observability", "rate", "secret"}}
 # Rooms with fewer doors: a room is given the values it needs, not all the settings.
 IMPORTED_ONLY_BY = {
-    "settings": {"cli", "admin", "command", "settings_table", "app", "lifecycle"},
+    "settings": {"cli", "admin", "command", "settings_table", "app", "lifecycle", "stores"},
     "environment": {"cli", "settings", "settings_table"},
 }
 # Packages that one room hides from all the others.

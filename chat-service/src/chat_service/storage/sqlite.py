@@ -98,6 +98,10 @@ class SqliteStore:
             raise unavailable("The store is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
+    async def probe(self) -> None:
+        """Read something small; raises ChatError `unavailable` where that fails."""
+        await self.read(lambda db: db.execute("SELECT 1").fetchone())
+
     async def data_version(self) -> int:
         """A number that changes when another process has committed to the file (PRAGMA data_version)."""
         return await self.write(lambda db: int(db.execute("PRAGMA data_version").fetchone()[0]))
