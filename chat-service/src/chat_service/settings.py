@@ -31,6 +31,7 @@ def new_node_id() -> str:
 SECTIONS = {
     "host": "Addresses",
     "data_dir": "The node",
+    "mongodb_uri": "Several nodes",
     "registration": "People",
     "token_keys": "Tokens",
     "drain_notice_s": "Stopping",
@@ -85,6 +86,25 @@ class Settings:
         "Name of this process; no other running one may have it.",
         like="chat-0",
         pattern=r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+    )
+
+    mongodb_uri: Secret | None = setting(
+        None,
+        "MongoDB that all nodes share, with the database's name; empty: SQLite in the data folder.",
+        like="mongodb://user:password@host:27017/chat?replicaSet=rs0",
+        pattern=r"mongodb(\+srv)?://\S+/[^\s/?]+(\?\S*)?",
+    )
+    mongodb_tls_ca: Path | None = setting(
+        None, "File of the authorities for MongoDB's certificate, in PEM.", like="/etc/mongodb/ca.crt"
+    )
+    redis_urls: Secret | None = setting(
+        None,
+        "Redis that carries messages between the nodes; several share the load, separated by commas.",
+        like="rediss://user:password@host:6379,rediss://user:password@other:6379",
+        pattern=r"rediss?://[^\s,]+(,rediss?://[^\s,]+)*",
+    )
+    redis_tls_ca: Path | None = setting(
+        None, "File of the authorities for Redis's certificate, in PEM.", like="/etc/redis/ca.crt"
     )
 
     registration: Literal["open", "invite", "closed"] = setting("open", "Who registers: all, the invited, nobody.")
@@ -175,6 +195,11 @@ RULES = (
         ("max_frame_bytes", "send_buffer_max_bytes"),
         lambda frame, most: frame <= most,
         "room for one frame in the send buffer",
+    ),
+    Rule(
+        ("redis_urls", "mongodb_uri"),
+        lambda redis, mongodb: redis is None or mongodb is not None,
+        "a MongoDB that the nodes share where they share Redis",
     ),
     Rule(("port", "metrics_port"), lambda port, metrics: port != metrics, "two different ports"),
 )
