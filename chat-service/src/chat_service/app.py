@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
+from chat_service.bus import Bus
 from chat_service.bus.local import LocalBus
 from chat_service.engine import Engine, EngineOptions, Limits, Refusal
 from chat_service.files.objects import Objects
@@ -86,15 +87,16 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
         clock_ms=_clock_ms,
     )
     people = _people(identity)
+    incarnation = await stores.meta.incarnation()
     rooms = Rooms(
         stores.log,
         stores.rooms,
-        LocalBus(),
+        _bus(settings, metrics, incarnation),
         people,
         files,
         station=Station(
             node=settings.node_id,
-            incarnation=await stores.meta.incarnation(),
+            incarnation=incarnation,
             digest_secret=await stores.meta.secret("digest", partial(secrets.token_bytes, 32)),
             clock_ms=_clock_ms,
         ),
@@ -226,6 +228,24 @@ async def migrate(settings: Settings) -> list[str]:
     stores = await open_stores(settings, exclusive=False)
     await stores.database.close()
     return stores.migrated
+
+
+def _bus(settings: Settings, metrics: Metrics, world: str) -> Bus:
+    """What connects this node with the others of its world: nothing but itself where no Redis is named."""
+    urls = settings.redis_urls
+    if urls is None:
+        return LocalBus(node=settings.node_id)
+    # Only who uses Redis loads its parser.
+    from chat_service.bus.redis import RedisBus  # noqa: PLC0415
+    from chat_service.bus.redis_endpoints import parse_endpoints  # noqa: PLC0415
+
+    return RedisBus(
+        lambda: parse_endpoints(urls.current()),
+        node=settings.node_id,
+        world=world,
+        metrics=metrics,
+        tls_ca=settings.redis_tls_ca,
+    )
 
 
 def _clock_ms() -> int:

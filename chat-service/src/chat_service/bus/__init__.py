@@ -179,8 +179,10 @@ class Bus(Protocol):
     messages reach it also while the bus is unwell.
     """
 
-    healthy: bool
-    """Whether what other nodes publish arrives here, as far as is known."""
+    @property
+    def healthy(self) -> bool:
+        """Whether what other nodes publish arrives here, as far as is known."""
+        ...
 
     def listen(self, receive: Callable[[Message], None]) -> None:
         """Hand every message that arrives to `receive`, in the event loop. Called once, before `start`."""
