@@ -19,7 +19,7 @@ dev: environment ## The same with demo data, reloading on change
 	@scripts/dev
 
 .PHONY: test
-test: lint node ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
+test: lint node ferretdb ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
 	@scripts/test $(TESTS)
 	@$(if $(TESTS),,scripts/test-web)
 
@@ -55,8 +55,10 @@ clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node
+.PHONY: environment node ferretdb
 environment:
 	@scripts/environment dev
 node: environment
 	@scripts/node
+ferretdb: environment
+	@scripts/ferretdb

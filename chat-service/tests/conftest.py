@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from servers.mongodb import mongodb_server, mongodb_uri, own_mongodb  # noqa: F401 - fixtures for every test
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -46,6 +48,12 @@ def require(pytestconfig: pytest.Config) -> Callable[[str], str]:
         return found
 
     return require
+
+
+@pytest.fixture(scope="session")
+def lacking(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Give a function that skips the test for want of what it names, and fails it in CI."""
+    return lambda what: _lack(pytestconfig, what)
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,15 @@ IMPORTED_ONLY_BY = {
     "environment": {"cli", "settings", "settings_table"},
 }
 # Packages that one room hides from all the others.
-BEHIND_ONE_DOOR = {"engineio": "engine", "obstore": "files", "PIL": "files", "socketio": "realtime"}
+BEHIND_ONE_DOOR = {
+    "PIL": "files",
+    "bson": "storage",
+    "engineio": "engine",
+    "motor": "storage",
+    "obstore": "files",
+    "pymongo": "storage",
+    "socketio": "realtime",
+}
 
 # In parts, so that this file does not name them itself.
 INDEX_HOSTS = [
