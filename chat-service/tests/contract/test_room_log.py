@@ -12,18 +12,22 @@ from typing import Any
 import pytest
 
 from chat_service.log import RoomLog
+from chat_service.log.mongo import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.log.mongo import MongoRoomLog
 from chat_service.log.sqlite import MIGRATIONS, SqliteRoomLog
 from chat_service.model.entries import EMPTY, Entry, Head, Kind
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
 from rooms.entries import ALICE, BOB, CAROL, OTHER_ROOM, ROOM, created, entry, joined
 from rooms.memory_log import MemoryLog
+from servers.mongo_stores import mongo_stores, without_unique
 
 Logs = tuple[RoomLog, RoomLog]
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Logs]:
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Logs]:
+    folder: Path = request.getfixturevalue("tmp_path")
     stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
     for store in stores:
         await store.open(exclusive=False)
@@ -34,23 +38,34 @@ async def sqlite(folder: Path) -> AsyncIterator[Logs]:
 
 
 @asynccontextmanager
-async def memory(folder: Path, *, refuses_repeated_keys: bool) -> AsyncIterator[Logs]:
-    del folder
+async def mongo(request: pytest.FixtureRequest, *, refuses_repeated_keys: bool) -> AsyncIterator[Logs]:
+    indexes = MONGO_MIGRATIONS if refuses_repeated_keys else without_unique(MONGO_MIGRATIONS)
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), indexes) as (one, other):
+        for store in (one, other):
+            store.refuses_repeated_keys = store.refuses_repeated_keys and refuses_repeated_keys
+        yield MongoRoomLog(one), MongoRoomLog(other)
+
+
+@asynccontextmanager
+async def memory(request: pytest.FixtureRequest, *, refuses_repeated_keys: bool) -> AsyncIterator[Logs]:
+    del request
     log = MemoryLog(refuses_repeated_keys=refuses_repeated_keys)
     yield log, log
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Logs]]] = {
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Logs]]] = {
     "sqlite": sqlite,
+    "mongo": partial(mongo, refuses_repeated_keys=True),
+    "mongo without an index of keys": partial(mongo, refuses_repeated_keys=False),
     "memory": partial(memory, refuses_repeated_keys=True),
     "memory without an index of keys": partial(memory, refuses_repeated_keys=False),
 }
 
 
 @pytest.fixture(params=ADAPTERS)
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Logs]:
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Logs]:
     """The log as two nodes hold it."""
-    async with ADAPTERS[request.param](tmp_path) as logs:
+    async with ADAPTERS[request.param](request) as logs:
         yield logs
 
 

@@ -11,38 +11,54 @@ from pathlib import Path
 import pytest
 
 from chat_service.directory.meta import StoreMeta
+from chat_service.directory.mongo_meta import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.directory.mongo_meta import MongoStoreMeta
 from chat_service.directory.sqlite_meta import MIGRATIONS, SqliteStoreMeta
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
+from servers.mongo_stores import mongo_stores
+
+Metas = tuple[StoreMeta, StoreMeta]
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[StoreMeta]:
-    store = SqliteStore(folder / "chat.db")
-    await store.open(exclusive=False)
-    await migrate(store, MIGRATIONS)
-    yield SqliteStoreMeta(store)
-    await store.close()
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Metas]:
+    folder: Path = request.getfixturevalue("tmp_path")
+    stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
+    for store in stores:
+        await store.open(exclusive=False)
+        await migrate(store, MIGRATIONS)
+    yield SqliteStoreMeta(stores[0]), SqliteStoreMeta(stores[1])
+    for store in stores:
+        await store.close()
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[StoreMeta]]] = {"sqlite": sqlite}
+@asynccontextmanager
+async def mongo(request: pytest.FixtureRequest) -> AsyncIterator[Metas]:
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), MONGO_MIGRATIONS) as (one, other):
+        yield MongoStoreMeta(one), MongoStoreMeta(other)
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Metas]]] = {
+    "sqlite": sqlite,
+    "mongo": mongo,
+}
 
 
 @pytest.fixture(params=ADAPTERS)
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[StoreMeta, StoreMeta]]:
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Metas]:
     """Two nodes on one store."""
-    adapter = ADAPTERS[request.param]
-    async with adapter(tmp_path) as one, adapter(tmp_path) as other:
-        yield one, other
+    async with ADAPTERS[request.param](request) as metas:
+        yield metas
 
 
-async def test_nodes_that_start_together_agree_on_the_incarnation(pair: tuple[StoreMeta, StoreMeta]) -> None:
+async def test_nodes_that_start_together_agree_on_the_incarnation(pair: Metas) -> None:
     found = await asyncio.gather(*(node.incarnation() for node in pair * 5))
     assert len(set(found)) == 1
     assert found[0] == await pair[0].incarnation() != ""
 
 
-async def test_after_a_restore_every_node_sees_the_new_incarnation(pair: tuple[StoreMeta, StoreMeta]) -> None:
+async def test_after_a_restore_every_node_sees_the_new_incarnation(pair: Metas) -> None:
     one, other = pair
     before = await one.incarnation()
     after = await one.new_incarnation()
@@ -50,7 +66,7 @@ async def test_after_a_restore_every_node_sees_the_new_incarnation(pair: tuple[S
     assert await other.incarnation() == after
 
 
-async def test_nodes_that_start_together_agree_on_a_secret(pair: tuple[StoreMeta, StoreMeta]) -> None:
+async def test_nodes_that_start_together_agree_on_a_secret(pair: Metas) -> None:
     def make() -> bytes:
         return secrets.token_bytes(32)
 

@@ -29,5 +29,5 @@ def _plain(character: str) -> str:
     folded = character.casefold()
     if len(folded) != 1:  # simple folding gives one character for one: the sharp s stays
         folded = character.lower()[0]
-    base, *accents = unicodedata.normalize("NFD", folded)
+    base, *accents = list(unicodedata.normalize("NFD", folded))
     return base if accents and base.isascii() else folded

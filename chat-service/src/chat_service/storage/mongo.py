@@ -110,7 +110,7 @@ class MongoStore:
         """
         self._connect()
         await self.probe()
-        self.refuses_repeated_keys = await check_server(self.collection("probe"))
+        self.refuses_repeated_keys = await check_server(self.collection("probe"), BATCH_LIMIT)
 
     async def close(self) -> None:
         """Hang up. What is on its way fails with an unknown outcome."""

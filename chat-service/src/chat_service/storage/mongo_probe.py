@@ -13,8 +13,8 @@ ONCE = (("once", 1),)
 _LEFT_OVER_MS = 3_600_000  # whatever a probe of an hour ago left behind, nobody looks at any more
 
 
-async def check_server(collection: MongoCollection) -> bool:
-    """Make sure that an ordered insert stops at its first conflict; return whether unique indexes are kept.
+async def check_server(collection: MongoCollection, size: int) -> bool:
+    """Make sure that an ordered insert of `size` stops at a conflict; return whether unique indexes are kept.
 
     Uses documents of its own in `collection` and removes them, so nodes that start together do not meet.
     Raises RuntimeError where the server goes on after a conflict: it would leave holes in the log.
@@ -23,7 +23,7 @@ async def check_server(collection: MongoCollection) -> bool:
     mine = f"{now:015d}-{secrets.token_hex(8)}"
     unique = await collection.create_index("once", ONCE, unique=True)
     try:
-        if not await stops_at_conflict(collection, mine, 100):
+        if not await _stops_at_conflict(collection, mine, size):
             raise RuntimeError(
                 "The MongoDB server went on after a conflict in an ordered insert. Such a server would leave"
                 " holes in rooms: docs/mongodb.md lists those that can be used."
@@ -34,7 +34,7 @@ async def check_server(collection: MongoCollection) -> bool:
         await collection.delete_many({"_id": {"$lt": f"{now - _LEFT_OVER_MS:015d}"}})
 
 
-async def stops_at_conflict(collection: MongoCollection, mine: str, size: int) -> bool:
+async def _stops_at_conflict(collection: MongoCollection, mine: str, size: int) -> bool:
     """Whether an ordered insert of `size` documents whose second is taken stores the first and no other."""
     await collection.insert(_document(mine, 1))
     stored = await collection.insert_ordered([_document(mine, number) for number in range(size)])

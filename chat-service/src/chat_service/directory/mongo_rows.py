@@ -1,0 +1,94 @@
+"""Rows of the directory in MongoDB: how many go at once, and how one is written only over a lower one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+
+from chat_service.model.errors import unavailable
+from chat_service.storage.mongo import BATCH_LIMIT, Change, Document, MongoCollection
+
+T = TypeVar("T")
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def batches(items: Collection[T]) -> Iterator[list[T]]:
+    """`items` in pieces that one write, or one `$in`, may have."""
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH_LIMIT)):
+        yield batch
+
+
+def begins_with(prefix: str) -> dict[str, str]:
+    """The range of an index in which all texts stand that begin with `prefix`."""
+    return {"$gte": prefix, "$lt": prefix + _LAST_CHARACTER}
+
+
+def document_of(row: msgspec.Struct) -> Document:
+    """A row as a document: its `id` is the `_id`."""
+    document = msgspec.structs.asdict(row)
+    return {"_id": document.pop("id"), **document}
+
+
+def row_of(kind: type[T], document: Document) -> T:
+    """The row that a document holds; fields that a newer version put there are left alone."""
+    return msgspec.convert({"id": document["_id"], **document}, kind)
+
+
+async def find_among(
+    collection: MongoCollection, field: str, values: Collection[str], fields: Collection[str] | None = None
+) -> list[Document]:
+    """The documents whose `field` is one of `values`, in no order."""
+    found = await asyncio.gather(
+        *(
+            collection.find({field: {"$in": batch}}, sort=None, limit=None, fields=fields)
+            for batch in batches(dict.fromkeys(values))
+        )
+    )
+    return [document for some in found for document in some]
+
+
+async def numbers_of(collection: MongoCollection, field: str, ids: Collection[str]) -> dict[str, int]:
+    """The number that `field` is in each of the documents with these ids, of those that exist."""
+    found = await find_among(collection, "_id", ids, fields=[field])
+    return {document["_id"]: int(document[field]) for document in found}
+
+
+async def put_over_lower(
+    collection: MongoCollection, rows: Sequence[Document], by: str, *, or_equal: bool = False
+) -> None:
+    """Store each row, unless there is one of its `_id` with the same or (not `or_equal`) a higher `by`.
+
+    Nobody can tell in one step whether a row is there and lower. So it is inserted, which an `_id` that is
+    taken refuses, and those that were refused replace what is there if that is lower; each step is atomic,
+    and as rows are never removed the second finds what refused the first. Repeating it changes nothing.
+    """
+    for batch in batches(rows):
+        refused = await collection.insert_each(batch)
+        await replace_lower(collection, [batch[position] for position in refused], by, or_equal=or_equal)
+
+
+async def replace_lower(
+    collection: MongoCollection, rows: Sequence[Document], by: str, *, or_equal: bool = False
+) -> int:
+    """Write each of up to BATCH_LIMIT rows over the one that is there, if its `by` is lower; how many were."""
+    lower = "$lte" if or_equal else "$lt"
+    return await collection.update_each(
+        [
+            ({"_id": row["_id"], by: {lower: row[by]}}, {"$set": {key: row[key] for key in row if key != "_id"}})
+            for row in rows
+        ]
+    )
+
+
+async def change_or_make(collection: MongoCollection, id_: str, change: Change) -> dict[str, Any]:
+    """Change the document of that id, making it where there is none; return it as it is then."""
+    for _ in range(2):  # two that make it at once: the one that is refused finds it the next time
+        found = await collection.find_one_and_update({"_id": id_}, change, upsert=True)
+        if found is not None:
+            return found
+    raise unavailable("Somebody else made the same row at the same time. Try again.")
