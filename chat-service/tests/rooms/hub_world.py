@@ -34,8 +34,8 @@ LIMITS = RoomsLimits(delivery=DeliveryLimits(ring_entries=6, page_entries=8, res
 class NodeBus(LocalBus):
     """One node's end of a bus between several: each end loses, repeats and reorders on its own."""
 
-    def __init__(self, ends: list[NodeBus], faults: Faults | None = None) -> None:
-        super().__init__(faults)
+    def __init__(self, ends: list[NodeBus], faults: Faults | None = None, *, node: str = "") -> None:
+        super().__init__(faults, node=node)
         self._ends = ends
         ends.append(self)
 
@@ -80,7 +80,7 @@ class HubWorld:
         self.directory.write(self._folded(len(HISTORY)), [ALICE, BOB, CAROL])
         self.gates = Gates(open_to=True)
         ends: list[NodeBus] = []
-        self.nodes = [self._node(name, NodeBus(ends, Faults(random, *faults))) for name in "AB"]
+        self.nodes = [self._node(name, NodeBus(ends, Faults(random, *faults), node=name)) for name in "AB"]
         self.buses = ends
         self.clients: list[WatchedClient] = []
         self.delivered_before: dict[Rooms, int] = dict.fromkeys(self.nodes, 0)

@@ -12,6 +12,22 @@ from typing import Protocol
 import msgspec
 
 
+class ToRoom(msgspec.Struct, frozen=True, array_like=True):
+    """Carried to the nodes that are subscribed to `room`.
+
+    Of every message: fields are only ever added, at the end and with a default, so that nodes of two versions
+    understand each other; a `tag` is never used again.
+    """
+
+    room: str
+
+
+class ToNode(msgspec.Struct, frozen=True, array_like=True):
+    """Carried to the node of that name only; lost where there is none."""
+
+    to_node: str
+
+
 class Item(msgspec.Struct, frozen=True, array_like=True):
     """One appended entry on its way to readers: `wire` is its JSON, encoded once for every socket.
 
@@ -27,25 +43,23 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     redacts: bool = False
 
 
-class RoomFrame(msgspec.Struct, frozen=True, array_like=True):
+class RoomFrame(ToRoom, frozen=True, array_like=True, tag=1):
     """Entries of one room, ascending; `epoch` tells the log they belong to."""
 
-    room: str
     epoch: str
     items: tuple[Item, ...]
 
 
-class Hint(msgspec.Struct, frozen=True, array_like=True):
-    """Something ephemeral for the openers of a room (typing, presence, read): an event and its JSON."""
+class Hint(ToRoom, frozen=True, array_like=True, tag=2):
+    """Something ephemeral for the openers of a room (typing, read): an event and its JSON."""
 
-    room: str
     event: str
     wire: bytes
     origin: str = ""
     """The connection not to send it back to, or empty."""
 
 
-class RoomChanged(msgspec.Struct, frozen=True, array_like=True):
+class RoomChanged(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """The room lists of `users` changed, or with `everyone` of all members: who serves them looks it up.
 
     `seq` is how far the room's log reached then.
@@ -65,14 +79,14 @@ class RoomReport(msgspec.Struct, frozen=True, array_like=True):
     mentions: dict[str, int]
 
 
-class Appended(msgspec.Struct, frozen=True, array_like=True):
+class Appended(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """What one node appended in the last second."""
 
     node: str
     rooms: dict[str, RoomReport]
 
 
-class PersonalEvent(msgspec.Struct, frozen=True, array_like=True):
+class PersonalEvent(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """Something for every connection of one person, that may be lost: an event and its JSON."""
 
     user: str
@@ -80,24 +94,104 @@ class PersonalEvent(msgspec.Struct, frozen=True, array_like=True):
     wire: bytes
 
 
-Message = RoomFrame | Hint | RoomChanged | Appended | PersonalEvent
+class Present(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody who has a room open. `name` is set for people of the original protocol, who have nothing else;
+    their `id` is their connection's.
+    """
+
+    id: str
+    name: str = ""
+
+
+class Life(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """One run of a node: `began` in milliseconds since 1970 tells a later one of the same name."""
+
+    node: str
+    began: int
+
+
+class Attendance(ToRoom, frozen=True, array_like=True, tag=6):
+    """Everyone who has a room open on one node; at most so many that they can be listed.
+
+    `change` numbers what the node said of the room's people, ascending. `named` counts those of the original
+    protocol, listed or not. Another one follows within `again_s` seconds for as long as there is anybody.
+    """
+
+    life: Life
+    change: int
+    people: tuple[Present, ...]
+    named: int
+    again_s: float
+
+
+class Attended(ToRoom, frozen=True, array_like=True, tag=7):
+    """Somebody came to a room on a node that had not been there on it, or went. `after` is the number of the
+    node's `change` before this one; `named` as in Attendance.
+    """
+
+    life: Life
+    change: int
+    after: int
+    person: Present
+    here: bool
+    named: int
+
+
+class WhoAttends(ToRoom, frozen=True, array_like=True, tag=8):
+    """A node that begins to serve a room asks the others for their Attendance."""
+
+    life: Life
+
+
+class AttendanceWanted(ToNode, frozen=True, array_like=True, tag=9):
+    """A node missed something: it asks another one for its Attendance of `room`, of all rooms where that is empty."""
+
+    node: str
+    room: str = ""
+
+
+class Alive(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """A node is there, or with `leaving` will not be any more."""
+
+    life: Life
+    leaving: bool = False
+
+
+Message = (
+    RoomFrame
+    | Hint
+    | RoomChanged
+    | Appended
+    | PersonalEvent
+    | Attendance
+    | Attended
+    | WhoAttends
+    | AttendanceWanted
+    | Alive
+)
 
 
 class Bus(Protocol):
     """Carries messages between nodes, a node's own included.
 
-    `publish` never blocks and never fails: what cannot be carried is lost. Room frames and hints reach only
-    nodes that are subscribed to the room, everything else reaches every node.
+    `publish` never blocks and never fails: what cannot be carried is lost. What is `ToRoom` reaches only nodes
+    that are subscribed to the room, what is `ToNode` that one node, everything else every node. A node's own
+    messages reach it also while the bus is unwell.
     """
 
     healthy: bool
+    """Whether what other nodes publish arrives here, as far as is known."""
 
     def listen(self, receive: Callable[[Message], None]) -> None:
         """Hand every message that arrives to `receive`, in the event loop. Called once, before `start`."""
         ...
 
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed`, in the event loop, whenever `healthy` is another; also several of them."""
+        ...
+
     async def start(self) -> None:
-        """Connect."""
+        """Connect; returns also where that does not succeed, and goes on trying."""
         ...
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from chat_service.bus import Hint, Message, RoomFrame
+from chat_service.bus import Message, ToNode, ToRoom
 
 
 @dataclass(slots=True)
@@ -24,8 +24,9 @@ class Faults:
 class LocalBus:
     """`Bus` for a single process: a message arrives in the next turn of the event loop."""
 
-    def __init__(self, faults: Faults | None = None) -> None:
+    def __init__(self, faults: Faults | None = None, *, node: str = "") -> None:
         self.healthy = True
+        self._node = node
         self._faults = faults
         self._rooms: set[str] = set()
         self._receive: Callable[[Message], None] = _nowhere
@@ -35,6 +36,9 @@ class LocalBus:
     def listen(self, receive: Callable[[Message], None]) -> None:
         """See Bus."""
         self._receive = receive
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See Bus: this one is always well."""
 
     async def start(self) -> None:
         """See Bus."""
@@ -48,7 +52,9 @@ class LocalBus:
 
     def publish(self, message: Message) -> None:
         """See Bus."""
-        if isinstance(message, RoomFrame | Hint) and message.room not in self._rooms:
+        if isinstance(message, ToRoom) and message.room not in self._rooms:
+            return
+        if isinstance(message, ToNode) and message.to_node != self._node:
             return
         for arriving in self._suffer(message):
             self._arriving.append(arriving)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -42,7 +42,8 @@ class DeliveryLimits:
 class Delivery:
     """Owns the hubs. A hub lives as long as a connection has its room open.
 
-    `left` is called with every subscription that ended, whatever ended it.
+    `left` is called with every subscription that ended, whatever ended it. `served` is awaited when a room's
+    channel has been subscribed, `unserved` called when it is subscribed no longer.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Delivery:
         self._metrics = metrics
         self._clock_ms = clock_ms
         self.left: Callable[[str, Subscription], None] = _nobody_cares
+        self.served: Callable[[str], Awaitable[None]] = _nobody_waits
+        self.unserved: Callable[[str], None] = _nobody_minds
         self._bus = bus
         self._log = room_log
         self._reader = reader
@@ -125,10 +128,10 @@ class Delivery:
             await self._bus.subscribe(room)
             hub.start(await self._log.head(room))
             await self.settle_access(hub)
+            await self.served(room)
         except BaseException:
             self._hubs.pop(room, None)
-            hub.stop()
-            self._own(self._bus.unsubscribe(room), f"unsubscribe {room}")
+            self._unserve(hub)
             raise
 
     def close(self, hub: RoomHub, subscription: Subscription) -> None:
@@ -142,8 +145,12 @@ class Delivery:
     def _close_if_empty(self, hub: RoomHub) -> None:
         if not hub.subscriptions and self._hubs.get(hub.room) is hub:
             del self._hubs[hub.room]
-            hub.stop()
-            self._own(self._bus.unsubscribe(hub.room), f"unsubscribe {hub.room}")
+            self._unserve(hub)
+
+    def _unserve(self, hub: RoomHub) -> None:
+        hub.stop()
+        self.unserved(hub.room)
+        self._own(self._bus.unsubscribe(hub.room), f"unsubscribe {hub.room}")
 
     async def stop(self) -> None:
         """End everything."""
@@ -328,3 +335,11 @@ class Delivery:
 
 def _nobody_cares(room: str, subscription: Subscription) -> None:
     del room, subscription
+
+
+async def _nobody_waits(room: str) -> None:
+    del room
+
+
+def _nobody_minds(room: str) -> None:
+    del room

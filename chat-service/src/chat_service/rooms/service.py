@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chat_service.bus import Appended, Bus, Hint, Message, PersonalEvent, RoomFrame
+from chat_service.bus import Appended, Bus, Hint, Message, PersonalEvent, RoomChanged, RoomFrame
 from chat_service.directory.rooms import RoomDirectory
 from chat_service.log import RoomLog
 from chat_service.model import ids
@@ -321,7 +321,7 @@ class Rooms:
             self.audience.report(message)
         elif isinstance(message, PersonalEvent):
             self.audience.pass_on(message)
-        else:
+        elif isinstance(message, RoomChanged):
             self._own(self._lists.tell(message))
 
     def _own(self, work: Any) -> None:
