@@ -144,7 +144,7 @@ class WhoAttends(ToRoom, frozen=True, array_like=True, tag=8):
 
 
 class AttendanceWanted(ToNode, frozen=True, array_like=True, tag=9):
-    """A node missed something: it asks another one for its Attendance of `room`, of all rooms where that is empty."""
+    """A node missed something: it asks another one for its Attendance of `room`, or of every room it has."""
 
     node: str
     room: str = ""

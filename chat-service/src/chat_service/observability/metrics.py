@@ -46,6 +46,10 @@ class Metrics:
         )
         self.writer_queue_entries = gauge("chat_writer_queue_entries", "Writes that wait for the store.")
         self.bus_lag_seconds = gauge("chat_bus_lag_seconds", "Round trip of the last probe of the bus.")
+        self.bus_connections_lost = counter(
+            "chat_bus_connections_lost", "Connections to the bus, and attempts at one, that ended."
+        )
+        self.bus_frames_dropped = counter("chat_bus_frames_dropped", "Frames of the bus dropped.", ["reason"])
         self.gap_repairs = counter("chat_gap_repairs", "Gaps in a room's live entries filled from the log.")
         self.resumes = counter("chat_resumes", "Rooms opened again by how it ended.", ["outcome"])
         self.slow_readers = counter("chat_slow_readers", "Connections whose live entries were cut.")
