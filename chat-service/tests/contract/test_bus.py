@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
@@ -15,7 +15,6 @@ from chat_service.bus import (
     Attendance,
     AttendanceWanted,
     Attended,
-    Bus,
     Hint,
     Item,
     Life,
@@ -30,41 +29,12 @@ from chat_service.bus import (
 from chat_service.bus.redis import RedisBus
 from chat_service.observability.metrics import Metrics
 from rooms.hub_world import NodeBus
+from servers.bus_station import Station
 from servers.redis_server import RedisServer, redis_server
 
-PATIENCE_S = 20.0
 ANN = Present("u1", "Ann")
 A, B = Life("a", 1), Life("b", 2)
 ITEM = Item(7, "i7", 1_700_000_000_000, b'{"seq":7}', changes_access=True)
-
-
-class Station:
-    """A node: its bus and everything that arrived there."""
-
-    def __init__(self, name: str, bus: Bus) -> None:
-        self.name = name
-        self.bus = bus
-        self.arrived: list[Message] = []
-        self._more = asyncio.Event()
-        bus.listen(self._take)
-
-    def _take(self, message: Message) -> None:
-        self.arrived.append(message)
-        self._more.set()
-
-    async def until(self, arrived: Callable[[list[Message]], bool]) -> None:
-        """Wait for what has arrived to be as it should."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not arrived(self.arrived):
-                self._more.clear()
-                await self._more.wait()
-
-    async def gets(self, *messages: Message) -> None:
-        """Wait for these messages, in this order and no others."""
-        with suppress(TimeoutError):
-            await self.until(lambda arrived: len(arrived) >= len(messages))
-        assert self.arrived == list(messages)
-        self.arrived.clear()
 
 
 Stations = tuple[Station, Station]
@@ -120,16 +90,6 @@ def frame(room: str, *seqs: int, text: bytes = b"{}") -> RoomFrame:
     return RoomFrame(room, "epoch", tuple(Item(seq, f"i{seq}", 1, text) for seq in seqs))
 
 
-async def marked(here: Station, there: Station) -> None:
-    """Everything published before has arrived there, if it arrives at all."""
-    mark = PersonalEvent("mark", secrets.token_hex(4), b"")
-    here.bus.publish(mark)
-    await there.until(lambda arrived: mark in arrived)
-    there.arrived.remove(mark)
-    if mark in here.arrived:
-        here.arrived.remove(mark)
-
-
 EVERY_KIND: tuple[Message, ...] = (
     RoomFrame("room", "epoch", (ITEM, frame("room", 8).items[0])),
     Hint("room", "typing", b'{"on":true}', "connection"),
@@ -159,8 +119,8 @@ async def test_what_is_for_a_room_reaches_its_subscribers_only(pair: Stations) -
     for room in ("here", "there", "nowhere"):
         one.bus.publish(frame(room, 1))
         other.bus.publish(frame(room, 2))
-    await marked(one, other)
-    await marked(other, one)
+    await one.reaches(other)
+    await other.reaches(one)
     assert sorted(m.items[0].seq for m in one.arrived if isinstance(m, RoomFrame) and m.room == "here") == [1, 2]
     assert sorted(m.items[0].seq for m in other.arrived if isinstance(m, RoomFrame) and m.room == "there") == [
         1,
@@ -175,8 +135,8 @@ async def test_a_node_hears_itself_once(pair: Stations) -> None:
     sent: list[Message] = [frame("room", 1), Alive(A), Hint("room", "typing", b"{}")]
     for message in sent:
         one.bus.publish(message)
-    await marked(one, other)
-    await marked(other, one)
+    await one.reaches(other)
+    await other.reaches(one)
     assert one.arrived == sent
 
 
@@ -184,8 +144,8 @@ async def test_what_is_for_one_node_reaches_that_node_only(pair: Stations) -> No
     one, other = pair
     for to in ("a", "b", "c"):
         one.bus.publish(AttendanceWanted(to, "a"))
-    await marked(one, other)
-    await marked(other, one)
+    await one.reaches(other)
+    await other.reaches(one)
     assert one.arrived == [AttendanceWanted("a", "a")]
     assert other.arrived == [AttendanceWanted("b", "a")]
 
@@ -198,7 +158,7 @@ async def test_a_room_that_is_given_up_is_not_heard_of(pair: Stations) -> None:
         await other.gets(frame("room", 1))
         await other.bus.unsubscribe("room")
         one.bus.publish(frame("room", 2))
-        await marked(one, other)
+        await one.reaches(other)
         assert other.arrived == []
 
 
@@ -211,7 +171,7 @@ async def test_a_subscription_stands_when_subscribe_returns(pair: Stations) -> N
         one.bus.publish(frame(room, 1))
 
     await asyncio.gather(*map(follow, rooms))
-    await marked(one, other)
+    await one.reaches(other)
     assert {message.room for message in other.arrived if isinstance(message, RoomFrame)} == set(rooms)
 
 
@@ -228,7 +188,7 @@ async def test_a_batch_of_long_entries_arrives_whole(pair: Stations) -> None:
     one, other = pair
     await other.bus.subscribe("room")
     one.bus.publish(frame("room", *range(1, 101), text=b"x" * 60_000))
-    await marked(one, other)
+    await one.reaches(other)
     frames = [message for message in other.arrived if isinstance(message, RoomFrame)]
     assert [item.seq for message in frames for item in message.items] == list(range(1, 101))
     assert all(len(item.wire) == 60_000 for message in frames for item in message.items)

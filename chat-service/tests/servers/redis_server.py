@@ -18,7 +18,7 @@ import redis
 from chat_service.bus.redis_endpoints import RedisEndpoint
 
 USER = "chat"
-RIGHTS = ("resetchannels", "&chat:*", "-@all", "+hello", "+publish", "+spublish", "+subscribe", "+ssubscribe")
+RIGHTS = ("resetchannels", "&chat:*", "-@all", "+publish", "+spublish", "+subscribe", "+ssubscribe")
 LEAVING = ("+unsubscribe", "+sunsubscribe")
 STARTS_WITHIN_S = 30.0
 
@@ -77,7 +77,7 @@ class RedisServer:
         tls: dict[str, Any] = {}
         if self._certificates is not None:
             tls = {"ssl": True, "ssl_ca_certs": str(self._certificates.authority)}
-        with redis.Redis(port=self.port, password=self.password, socket_timeout=10, **tls) as client:
+        with redis.Redis("127.0.0.1", self.port, password=self.password, socket_timeout=10, **tls) as client:
             return client.execute_command(*words)
 
     def kill(self) -> None:
@@ -124,8 +124,8 @@ class Certificates:
 def redis_server(program: str, folder: Path, certificates: Certificates | None = None) -> Iterator[RedisServer]:
     """A server that has started; it is gone afterwards, whatever was done to it."""
     server = RedisServer(program, folder, certificates)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()

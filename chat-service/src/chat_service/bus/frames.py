@@ -60,7 +60,7 @@ def decode(frame: bytes, own: bytes) -> Message | None:
         message: Message = _decoder.decode(memoryview(frame)[_HEAD:])
     except msgspec.ValidationError:
         raise UnreadableFrameError("unknown") from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UnreadableFrameError("malformed") from None
     return message
 
