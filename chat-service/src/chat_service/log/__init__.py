@@ -37,8 +37,10 @@ class Activity(msgspec.Struct, frozen=True):
 class RoomLog(Protocol):
     """The log of every room in one store. All methods raise ChatError `unavailable` when it cannot be reached."""
 
-    refuses_repeated_keys: bool
-    """Whether a unique index keeps (room, sender, key) single: then keys need no look-up before an insert."""
+    @property
+    def refuses_repeated_keys(self) -> bool:
+        """Whether a unique index keeps (room, sender, key) single: then keys need no look-up before an insert."""
+        ...
 
     async def append(self, room: str, first: int, entries: Sequence[Entry]) -> int:
         """Store `entries` as `first`, `first + 1`, … and return how many were stored: a prefix.
