@@ -26,6 +26,8 @@ POOL = 32
 
 os.environ.setdefault("MOTOR_MAX_WORKERS", str(POOL))  # read once, at import: motor holds a thread per operation
 
+from bson.codec_options import TypeDecoder, TypeRegistry  # noqa: E402
+from bson.int64 import Int64  # noqa: E402
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase  # noqa: E402
 from pymongo import ReturnDocument, UpdateOne  # noqa: E402
 from pymongo.errors import (  # noqa: E402
@@ -54,6 +56,15 @@ _DUPLICATE = frozenset({11000, 11001, 12582})  # the codes of a duplicate key, a
 _DATABASE = re.compile(r"[A-Za-z0-9_-]{1,38}")  # what every server takes; 38 is MongoDB Atlas' limit
 
 log = structlog.get_logger()
+
+
+class _PlainNumbers(TypeDecoder):
+    """Large numbers as plain ones: the driver's own class of them is none that can be encoded as JSON."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: Int64) -> int:
+        return int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +213,7 @@ class MongoStore:
                 readPreference="primary",
                 readConcernLevel="majority",
                 event_listeners=list(self._listeners),
+                type_registry=TypeRegistry([_PlainNumbers()]),
                 **tls,
             )
         except (InvalidURI, ConfigurationError, ValueError, OSError) as problem:
