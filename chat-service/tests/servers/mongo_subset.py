@@ -39,8 +39,10 @@ _PARTS: Mapping[str, tuple[str, frozenset[str]]] = {
     "delete": ("deletes", frozenset({"q", "limit"})),
     "createIndexes": ("indexes", frozenset({"key", "name", "unique"})),
 }
-CONDITIONS = frozenset({"$and", "$or", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"})
-CHANGES = frozenset({"$set", "$unset", "$inc", "$setOnInsert"})
+CONDITIONS = frozenset(
+    {"$and", "$or", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$regex"}
+)
+CHANGES = frozenset({"$set", "$unset", "$inc", "$max", "$setOnInsert", "$push", "$pull"})
 _WRITES = frozenset({"insert", "update", "delete", "findAndModify"})
 _READS = frozenset({"find", "count"})
 _WHOLE = frozenset({"migrations"})
@@ -123,7 +125,12 @@ def _in_order(index: Sequence[str], equal: Collection[str], order: Sequence[str]
 
 
 def _equal(condition: Mapping[str, Any]) -> set[str]:
-    return {name for name, value in condition.items() if not isinstance(value, Mapping) or set(value) == {"$eq"}}
+    """The fields that are one value, or in a few ranges: servers merge those, or sort what is in them."""
+    return {
+        name
+        for name, value in condition.items()
+        if not isinstance(value, Mapping) or set(value) in ({"$eq"}, {"$in"}, {"$regex"})
+    }
 
 
 def _narrowed(field: str, condition: Mapping[str, Any]) -> bool:

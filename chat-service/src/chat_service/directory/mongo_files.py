@@ -80,11 +80,15 @@ class MongoFileDirectory:
         return {found["_id"]: row_of(FileRow, found) for found in await find_among(self._files, "_id", files)}
 
     async def claim(self, room: str, owner: str, key: str, files: Sequence[str], since: int) -> dict[str, FileRow]:
-        """See FileDirectory. Each file is claimed in one step; what was claimed of them is read afterwards."""
-        theirs = {"room": room, "owner": owner}
+        """See FileDirectory.
+
+        Each file is claimed in one step, and what is this message's then is read afterwards. Files that are
+        its already are written once more: so that the read, too, sees what another node has just claimed.
+        """
+        claimable = [{"key": key}, {"key": None, "ts": {"$gte": since}}]
         for batch in batches(dict.fromkeys(files)):
-            free = {"_id": {"$in": batch}, **theirs, "key": None, "ts": {"$gte": since}}
-            await self._files.update_many(free, {"$set": {"key": key}})
+            theirs = {"_id": {"$in": batch}, "room": room, "owner": owner, "$or": claimable}
+            await self._files.update_many(theirs, {"$set": {"key": key}})
         found = await find_among(self._files, "_id", files)
         mine = [row for row in found if (row["room"], row["owner"], row["key"]) == (room, owner, key)]
         return {row["_id"]: row_of(FileRow, row) for row in mine}
