@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pymongo
@@ -13,7 +16,7 @@ import structlog
 from chat_service.model.errors import ChatError, Code
 from chat_service.storage.mongo import BATCH_LIMIT, Limits, MongoStore, database_of
 from chat_service.storage.mongo_visibility import awaited
-from servers.mongodb import MongoServer, with_database
+from servers.mongodb import MongoServer, server_kind, with_database
 
 GENEROUS_S = 10
 """Far beyond every limit of the store: an operation that takes this long hangs."""
@@ -192,6 +195,41 @@ async def test_a_server_that_is_not_there_is_said_so_when_opening(own_mongodb: M
     assert problem.value.code is Code.UNAVAILABLE
     await store.close()
     assert (await refused(store)).message == "The store is closed."
+
+
+async def test_a_server_is_believed_by_the_authority_that_signed_for_it(
+    tmp_path: Path, require: Callable[[str], str], lacking: Callable[[str], None]
+) -> None:
+    kind = server_kind()
+    if kind is None:
+        lacking("a MongoDB-protocol server with a certificate of ours")
+    mine, other = (certificate(require("openssl"), tmp_path / name) for name in ("mine", "other"))
+    server = MongoServer(str(kind), tmp_path / "mongodb", mine)
+    server.start()
+    try:
+        for trusted, believed in ((mine, True), (other, False), (None, False)):
+            store = MongoStore(with_database(server.uri, "chat"), tls_ca=trusted)
+            with nullcontext() if believed else pytest.raises(ChatError):
+                await store.open()
+            await store.close()
+    finally:
+        server.kill()
+
+
+def certificate(openssl: str, at: Path) -> Path:
+    """A certificate for 127.0.0.1 that signed itself, and its key, in one file."""
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mongodb"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{at}.key", "-out", f"{at}.crt"]
+    subprocess.run([*made, *names], check=True, capture_output=True)
+    both = at.with_suffix(".pem")
+    both.write_bytes(at.with_suffix(".key").read_bytes() + at.with_suffix(".crt").read_bytes())
+    return both
+
+
+async def test_tls_files_that_are_not_there_are_said_so(tmp_path: Path) -> None:
+    store = MongoStore("mongodb://127.0.0.1:1/chat", tls_ca=tmp_path / "missing")
+    with pytest.raises(ValueError, match="TLS"):
+        await store.open()
 
 
 # What is tried before a server is used
