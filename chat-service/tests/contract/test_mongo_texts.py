@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.directory import mongo_texts
+from chat_service.directory import mongo_rows, mongo_texts
 from chat_service.directory.mongo_texts import MIGRATIONS, WORD_MOST_CHARS, WORDS_MOST, MongoMessageTexts
 from chat_service.directory.texts import Found, Gone, MessageText, TextQuery, Word
 from rooms.entries import ALICE, BOB, OTHER_ROOM, ROOM
@@ -67,6 +67,22 @@ async def test_nodes_that_index_one_room_at_once_end_as_the_one_that_saw_most(pa
     assert await found(pair[0], "40") == [7, 6, 5]
     assert await found(pair[1], "seen") == [7, 6, 5]
     assert await pair[1].cursors([ROOM]) == {ROOM: 50}
+
+
+async def test_what_is_gone_goes_however_much_it_is(pair: Indexes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mongo_rows, "REMOVE_PAGE", 40)
+    texts = pair[0]
+    messages = [said(seq, "tea", BOB if seq % 2 else ALICE) for seq in range(1, 301)]
+    await texts.apply(ROOM, 300, messages, (), ())
+    await texts.apply(OTHER_ROOM, 300, messages[:50], (), ())
+    await texts.apply(ROOM, 301, (), (), [Gone(280, BOB)])
+    assert await found(texts, "tea", limit=300) == [*range(300, 279, -1), *range(278, 0, -2)]
+    await texts.apply(ROOM, 302, (), (), [Gone(250)])
+    assert await found(texts, "tea", limit=300) == [*range(300, 279, -1), *range(278, 250, -2)]
+    elsewhere = TextQuery(rooms=[OTHER_ROOM], words=[Word("tea")])
+    assert len(await texts.find(elsewhere, None, 100)) == 50
+    await texts.clear()
+    assert await texts.find(elsewhere, None, 100) == await found(texts) == []
 
 
 async def test_phrases_are_compared_page_by_page_up_to_a_limit(

@@ -24,6 +24,7 @@ from chat_service.directory.people import (
 from chat_service.directory.sqlite_people import MIGRATIONS, SqlitePeopleDirectory
 from chat_service.model.errors import ChatError, Code
 from chat_service.storage.migrations import migrate
+from chat_service.storage.mongo import MongoStore
 from chat_service.storage.sqlite import SqliteStore
 from servers.mongo_stores import mongo_stores
 
@@ -454,10 +455,13 @@ async def test_the_newest_revocation_outlives_every_sweep_and_its_number_is_neve
 
 
 async def test_a_store_that_cannot_be_reached_says_so(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "chat.db")
-    with pytest.raises(ChatError) as refusal:
-        await SqlitePeopleDirectory(store).users(["id-ada"])
-    assert refusal.value.code is Code.UNAVAILABLE
+    for closed in (
+        SqlitePeopleDirectory(SqliteStore(tmp_path / "chat.db")),
+        MongoPeopleDirectory(MongoStore("mongodb://127.0.0.1:1/chat")),
+    ):
+        with pytest.raises(ChatError) as refusal:
+            await closed.users(["id-ada"])
+        assert refusal.value.code is Code.UNAVAILABLE
 
 
 def test_no_row_shows_a_digest_when_it_is_printed() -> None:
