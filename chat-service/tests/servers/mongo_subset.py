@@ -83,6 +83,9 @@ class SubsetGuard(CommandListener):
             yield from (f"option {option}" for option in set(item) - options)
         if sum(len(command.get(items, ())) for items in ("documents", "updates", "deletes")) > BATCH_LIMIT:
             yield "more than one batch"
+        yield from (
+            f"_id {one['_id']!r}" for one in command.get("documents", ()) if not isinstance(one["_id"], str)
+        )
         yield from self._concerns(name, command)
         yield from self._conditions(name, command)
         yield from _changes(name, command)

@@ -7,6 +7,7 @@ DocumentDB, Firestore and FerretDB all understand: docs/mongodb.md lists it, and
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -50,8 +51,13 @@ Order = Sequence[tuple[str, int]]
 BATCH_LIMIT = 100
 """Most documents in one write: FerretDB splits longer ones and goes on after a conflict in one part."""
 
+HEARTBEAT_MS = 2_000
+"""How often each server is looked at: how soon a primary that left without a word is missed."""
+
 _DUPLICATE = frozenset({11000, 11001, 12582})  # the codes of a duplicate key, as the driver knows them
-_DATABASE = re.compile(r"[A-Za-z0-9_-]{1,38}")  # what every server takes; 38 is MongoDB Atlas' limit
+_DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}")  # what every server takes
+
+logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines hold whole commands: what people wrote
 
 log = structlog.get_logger()
 
@@ -192,6 +198,7 @@ class MongoStore:
                 appname="chat-service",
                 connectTimeoutMS=connect_ms,
                 serverSelectionTimeoutMS=connect_ms,
+                heartbeatFrequencyMS=HEARTBEAT_MS,
                 socketTimeoutMS=operation_ms,
                 waitQueueTimeoutMS=operation_ms,
                 maxPoolSize=POOL,
@@ -378,7 +385,7 @@ def database_of(uri: str) -> str:
     name = unquote(parts.path.removeprefix("/"))
     if not _DATABASE.fullmatch(name):
         raise ValueError(
-            "The path of the MongoDB URI names the database, 1 to 38 letters, digits, - and _:"
+            "The path of the MongoDB URI names the database, 1 to 63 letters, digits, - and _:"
             " mongodb://host:port/chat. Special characters in user and password must be percent-encoded."
         )
     return name
