@@ -8,6 +8,7 @@ import pytest
 
 from chat_service.directory.files import FileRow
 from chat_service.directory.mongo_files import ADDING_S, MIGRATIONS, MongoFileDirectory
+from chat_service.model.errors import ChatError, unavailable
 from rooms.entries import ALICE, ROOM
 from servers.mongo_stores import mongo_stores
 
@@ -37,28 +38,43 @@ def file(letter: str, size: int) -> FileRow:
     return FileRow(id=f"f{letter}", room=ROOM, owner=ALICE, name="a", type="text/plain", size=size, ts=1)
 
 
-async def announced(directory: MongoFileDirectory) -> list[str]:
-    owner = await directory._owners.find_one({"_id": ALICE})
-    assert owner is not None
-    return [each["file"] for each in owner["adding"]]
+async def add_and_stop(
+    directory: MongoFileDirectory, row: FileRow, monkeypatch: pytest.MonkeyPatch, *, stored: bool
+) -> None:
+    """Add a file with a quota of 35 on a node that stops before or after it stored the file's row."""
+    insert = directory._files.insert
+
+    async def stop(document: dict[str, object]) -> bool:
+        if stored:
+            await insert(document)
+        raise unavailable("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(directory._files, "insert", stop)
+        with pytest.raises(ChatError):
+            await directory.add(row, 35)
 
 
 async def test_what_a_stopped_node_announced_counts_for_a_while_and_then_no_more(
-    directory: MongoFileDirectory, clock: Clock
+    directory: MongoFileDirectory, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert await directory._announce(file("a", 30), 35)
+    await add_and_stop(directory, file("a", 30), monkeypatch, stored=False)
     assert await directory.used(ALICE) == 0
     assert not await directory.add(file("b", 30), 35)
     clock.now += ADDING_S + 1
     assert await directory.add(file("b", 30), 35)
-    assert await announced(directory) == []
+    owner = await directory._owners.find_one({"_id": ALICE})
+    assert owner is not None
+    assert owner["adding"] == []
 
 
-async def test_a_file_whose_announcement_was_left_behind_counts_once(directory: MongoFileDirectory) -> None:
-    row = file("a", 20)
-    assert await directory._announce(row, 35)
-    await directory._files.insert({"_id": row.id, "owner": ALICE, "size": row.size})
-    assert not await directory.add(file("b", 16), 35)
+async def test_a_file_whose_announcement_was_left_behind_counts_once(
+    directory: MongoFileDirectory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_and_stop(directory, file("a", 20), monkeypatch, stored=True)
+    for _ in range(2):
+        assert not await directory.add(file("b", 16), 35)
+        clock.now += ADDING_S + 1
     assert await directory.add(file("b", 15), 35)
 
 

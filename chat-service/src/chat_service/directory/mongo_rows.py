@@ -12,6 +12,9 @@ import msgspec
 from chat_service.model.errors import unavailable
 from chat_service.storage.mongo import BATCH_LIMIT, Change, Document, MongoCollection
 
+BY_ID = ("_id_", (("_id", 1),))
+"""The name and keys of the index that a collection needs which has no other: not every server makes it unasked."""
+
 REMOVE_PAGE = 1000
 """Documents that are removed at once: what takes longer than one operation may is done in pieces."""
 

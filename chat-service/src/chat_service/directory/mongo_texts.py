@@ -17,7 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from chat_service.directory.mongo_rows import batches, numbers_of, put_over_lower, remove_all, remove_range
+from chat_service.directory.mongo_rows import BY_ID, batches, numbers_of, put_over_lower, remove_all, remove_range
 from chat_service.directory.texts import Found, Gone, MessageText, TextQuery
 from chat_service.directory.words import words_of
 from chat_service.storage.mongo import BATCH_LIMIT, Document, MongoStore, Where
@@ -30,6 +30,7 @@ MIGRATIONS = (
             Index("message_texts", "texts_words", (("room", 1), ("words", 1), ("position", -1))),
             Index("message_texts", "texts_room", (("room", 1), ("position", -1))),
             Index("text_ranges", "text_ranges_room", (("room", 1),)),
+            Index("text_cursors", *BY_ID),
         ),
     ),
 )
