@@ -9,12 +9,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pymongo
 import pytest
 import structlog
 
 from chat_service.model.errors import ChatError, Code
-from chat_service.storage.mongo import BATCH_LIMIT, Limits, MongoStore, database_of
+from chat_service.storage.mongo import BATCH_LIMIT, Limits, MongoStore
+from chat_service.storage.mongo_uri import database_of
 from chat_service.storage.mongo_visibility import awaited
 from servers.mongodb import MongoServer, server_kind, with_database
 
@@ -310,6 +312,19 @@ async def test_several_documents_are_changed_counted_and_removed(store: MongoSto
     assert not await kept.delete_one({"_id": "a"})
     assert await kept.delete_many({"_id": {"$gte": "c"}}) == 3
     assert await kept.find({}, sort=None, limit=None) == [{"_id": "b", "n": 1}]
+
+
+async def test_numbers_come_back_as_plain_ones(store: MongoStore) -> None:
+    """The driver has a type of its own for those of 64 bits, which msgspec does not encode."""
+    kept = store.collection("kept")
+    await kept.insert({"_id": "a", "numbers": [1, 2**40, -(2**63)], "within": {"ms": 1_800_000_000_000}})
+    found = await kept.find_one_and_update({"_id": "a"}, {"$inc": {"within.ms": 1}})
+    assert found == await kept.find_one({"_id": "a"})
+    assert msgspec.json.decode(msgspec.json.encode(found)) == {
+        "_id": "a",
+        "numbers": [1, 2**40, -(2**63)],
+        "within": {"ms": 1_800_000_000_001},
+    }
 
 
 async def test_one_document_changes_atomically(store: MongoStore) -> None:
