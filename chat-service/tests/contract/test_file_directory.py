@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 
 from chat_service.directory.files import FileDirectory, FileRow
+from chat_service.directory.mongo_files import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.directory.mongo_files import MongoFileDirectory
 from chat_service.directory.sqlite_files import MIGRATIONS, SqliteFileDirectory
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
 from rooms.entries import ALICE, BOB, OTHER_ROOM, ROOM
+from servers.mongo_stores import mongo_stores
 
 Directories = tuple[FileDirectory, FileDirectory]
 PLENTY = 10**9
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Directories]:
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    folder: Path = request.getfixturevalue("tmp_path")
     stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
     for store in stores:
         await store.open(exclusive=False)
@@ -31,13 +35,22 @@ async def sqlite(folder: Path) -> AsyncIterator[Directories]:
         await store.close()
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Directories]]] = {"sqlite": sqlite}
+@asynccontextmanager
+async def mongo(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), MONGO_MIGRATIONS) as (one, other):
+        yield MongoFileDirectory(one), MongoFileDirectory(other)
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Directories]]] = {
+    "sqlite": sqlite,
+    "mongo": mongo,
+}
 
 
 @pytest.fixture(params=ADAPTERS)
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Directories]:
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
     """The directory as two nodes hold it."""
-    async with ADAPTERS[request.param](tmp_path) as directories:
+    async with ADAPTERS[request.param](request) as directories:
         yield directories
 
 
@@ -87,6 +100,39 @@ async def test_nobody_keeps_more_than_their_quota(pair: Directories) -> None:
     await one.remove(kept[:1])
     await one.remove(kept[:1])
     assert await one.used(ALICE) == 20
+
+
+async def test_room_given_back_can_be_filled_again(pair: Directories) -> None:
+    one, other = pair
+    for number in range(5):
+        row = file("abcde"[number], size=30)
+        assert await one.add(row, 35)
+        assert not await other.add(file("x", size=6), 35)
+        await other.remove([row.id])
+    assert await other.add(file("x", size=35), 35)
+
+
+async def test_of_two_messages_that_claim_files_at_once_each_file_has_one(pair: Directories) -> None:
+    rows = [file(letter) for letter in "abcdefgh"]
+    await filled(pair[0], *rows)
+    ids = [row.id for row in rows]
+    claims = [pair[n % 2].claim(ROOM, ALICE, f"k{n}", ids[n % 3 :], 0) for n in range(6)]
+    claimed = await asyncio.gather(*claims, pair[0].claim(ROOM, ALICE, "k0", ids, 0))
+    now = await pair[1].rows(ids)
+    for n in range(6):
+        assert set(claimed[n]) <= {id_ for id_, row in now.items() if row.key == f"k{n}"}
+    assert all(row.key for row in now.values())
+
+
+async def test_a_file_taken_back_while_it_is_claimed_goes_one_way(pair: Directories) -> None:
+    rows = [file(letter) for letter in "abcdefgh"]
+    await filled(pair[0], *rows)
+    for row in rows:
+        claimed, gone = await asyncio.gather(
+            pair[0].claim(ROOM, ALICE, "k", [row.id], 0), pair[1].take_back(ALICE, row.id)
+        )
+        assert gone != bool(claimed)
+        assert set(await pair[0].rows([row.id])) == set(claimed)
 
 
 async def test_a_file_belongs_to_the_first_message_that_claims_it(pair: Directories) -> None:

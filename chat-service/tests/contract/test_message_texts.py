@@ -11,39 +11,61 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chat_service.directory.mongo_texts import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.directory.mongo_texts import MongoMessageTexts
 from chat_service.directory.sqlite_texts import MIGRATIONS, ROOMS_IN_MATCH, SqliteMessageTexts
 from chat_service.directory.texts import Gone, MessageText, MessageTexts, TextQuery, Word
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
 from rooms.entries import ALICE, BOB, OTHER_ROOM, ROOM
 from rooms.memory_texts import MemoryTexts
+from servers.mongo_stores import mongo_stores
+
+Indexes = tuple[MessageTexts, MessageTexts]
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[MessageTexts]:
-    store = SqliteStore(folder / "chat.db")
-    await store.open(exclusive=False)
-    await migrate(store, MIGRATIONS)
-    yield SqliteMessageTexts(store)
-    await store.close()
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
+    folder: Path = request.getfixturevalue("tmp_path")
+    stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
+    for store in stores:
+        await store.open(exclusive=False)
+    await migrate(stores[0], MIGRATIONS)
+    yield SqliteMessageTexts(stores[0]), SqliteMessageTexts(stores[1])
+    for store in stores:
+        await store.close()
 
 
 @asynccontextmanager
-async def memory(folder: Path) -> AsyncIterator[MessageTexts]:
-    del folder
-    yield MemoryTexts()
+async def mongo(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), MONGO_MIGRATIONS) as (one, other):
+        yield MongoMessageTexts(one), MongoMessageTexts(other)
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[MessageTexts]]] = {
+@asynccontextmanager
+async def memory(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
+    del request
+    texts = MemoryTexts()
+    yield texts, texts
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Indexes]]] = {
     "sqlite": sqlite,
+    "mongo": mongo,
     "memory": memory,
 }
 
 
 @pytest.fixture(params=ADAPTERS)
-async def texts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MessageTexts]:
-    async with ADAPTERS[request.param](tmp_path) as adapter:
-        yield adapter
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
+    """The index as two nodes hold it."""
+    async with ADAPTERS[request.param](request) as indexes:
+        yield indexes
+
+
+@pytest.fixture
+def texts(pair: Indexes) -> MessageTexts:
+    return pair[0]
 
 
 def said(seq: int, text: str, sender: str = ALICE, **more: Any) -> MessageText:
@@ -136,8 +158,8 @@ async def test_whatever_is_typed_is_looked_for_and_never_run(texts: MessageTexts
     assert await texts.find(query, None, 5) == []
 
 
-async def test_no_row_is_left_of_what_is_gone(tmp_path: Path) -> None:
-    async with sqlite(tmp_path) as texts:
+async def test_no_row_is_left_of_what_is_gone(request: pytest.FixtureRequest) -> None:
+    async with sqlite(request) as (texts, _):
         await put(texts, said(2, "hunter2secret"))
         await texts.apply(ROOM, 3, (), [2], ())
         store: Any = texts

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pymongo
 import pytest
 import structlog
 
 from chat_service.model.errors import ChatError, Code
-from chat_service.storage.mongo import BATCH_LIMIT, Limits, MongoStore, database_of
+from chat_service.storage.mongo import BATCH_LIMIT, Limits, MongoStore
+from chat_service.storage.mongo_uri import database_of
 from chat_service.storage.mongo_visibility import awaited
-from servers.mongodb import MongoServer, with_database
+from servers.mongodb import MongoServer, server_kind, with_database
 
 GENEROUS_S = 10
 """Far beyond every limit of the store: an operation that takes this long hangs."""
@@ -194,6 +199,41 @@ async def test_a_server_that_is_not_there_is_said_so_when_opening(own_mongodb: M
     assert (await refused(store)).message == "The store is closed."
 
 
+async def test_a_server_is_believed_by_the_authority_that_signed_for_it(
+    tmp_path: Path, require: Callable[[str], str], lacking: Callable[[str], None]
+) -> None:
+    kind = server_kind()
+    if kind is None:
+        lacking("a MongoDB-protocol server with a certificate of ours")
+    mine, other = (certificate(require("openssl"), tmp_path / name) for name in ("mine", "other"))
+    server = MongoServer(str(kind), tmp_path / "mongodb", mine)
+    server.start()
+    try:
+        for trusted, believed in ((mine, True), (other, False), (None, False)):
+            store = MongoStore(with_database(server.uri, "chat"), tls_ca=trusted)
+            with nullcontext() if believed else pytest.raises(ChatError):
+                await store.open()
+            await store.close()
+    finally:
+        server.kill()
+
+
+def certificate(openssl: str, at: Path) -> Path:
+    """A certificate for 127.0.0.1 that signed itself, and its key, in one file."""
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mongodb"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{at}.key", "-out", f"{at}.crt"]
+    subprocess.run([*made, *names], check=True, capture_output=True)
+    both = at.with_suffix(".pem")
+    both.write_bytes(at.with_suffix(".key").read_bytes() + at.with_suffix(".crt").read_bytes())
+    return both
+
+
+async def test_tls_files_that_are_not_there_are_said_so(tmp_path: Path) -> None:
+    store = MongoStore("mongodb://127.0.0.1:1/chat", tls_ca=tmp_path / "missing")
+    with pytest.raises(ValueError, match="TLS"):
+        await store.open()
+
+
 # What is tried before a server is used
 
 
@@ -272,6 +312,19 @@ async def test_several_documents_are_changed_counted_and_removed(store: MongoSto
     assert not await kept.delete_one({"_id": "a"})
     assert await kept.delete_many({"_id": {"$gte": "c"}}) == 3
     assert await kept.find({}, sort=None, limit=None) == [{"_id": "b", "n": 1}]
+
+
+async def test_numbers_come_back_as_plain_ones(store: MongoStore) -> None:
+    """The driver has a type of its own for those of 64 bits, which msgspec does not encode."""
+    kept = store.collection("kept")
+    await kept.insert({"_id": "a", "numbers": [1, 2**40, -(2**63)], "within": {"ms": 1_800_000_000_000}})
+    found = await kept.find_one_and_update({"_id": "a"}, {"$inc": {"within.ms": 1}})
+    assert found == await kept.find_one({"_id": "a"})
+    assert msgspec.json.decode(msgspec.json.encode(found)) == {
+        "_id": "a",
+        "numbers": [1, 2**40, -(2**63)],
+        "within": {"ms": 1_800_000_000_001},
+    }
 
 
 async def test_one_document_changes_atomically(store: MongoStore) -> None:

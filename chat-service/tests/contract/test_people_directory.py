@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chat_service.directory.mongo_people import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.directory.mongo_people import MongoPeopleDirectory
 from chat_service.directory.people import (
     Invite,
     PeopleDirectory,
@@ -22,38 +24,51 @@ from chat_service.directory.people import (
 from chat_service.directory.sqlite_people import MIGRATIONS, SqlitePeopleDirectory
 from chat_service.model.errors import ChatError, Code
 from chat_service.storage.migrations import migrate
+from chat_service.storage.mongo import MongoStore
 from chat_service.storage.sqlite import SqliteStore
+from servers.mongo_stores import mongo_stores
 
 NOW = 1_800_000_000
 ROOM = "c" + "a" * 21
 
 
+Directories = tuple[PeopleDirectory, PeopleDirectory]
+
+
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[PeopleDirectory]:
-    store = SqliteStore(folder / "chat.db")
-    await store.open(exclusive=False)
-    await migrate(store, MIGRATIONS)
-    yield SqlitePeopleDirectory(store)
-    await store.close()
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    folder: Path = request.getfixturevalue("tmp_path")
+    stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
+    for store in stores:
+        await store.open(exclusive=False)
+    await migrate(stores[0], MIGRATIONS)
+    yield SqlitePeopleDirectory(stores[0]), SqlitePeopleDirectory(stores[1])
+    for store in stores:
+        await store.close()
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[PeopleDirectory]]] = {"sqlite": sqlite}
+@asynccontextmanager
+async def mongo(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), MONGO_MIGRATIONS) as (one, other):
+        yield MongoPeopleDirectory(one), MongoPeopleDirectory(other)
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Directories]]] = {
+    "sqlite": sqlite,
+    "mongo": mongo,
+}
 
 
 @pytest.fixture(params=ADAPTERS)
-async def people(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PeopleDirectory]:
-    async with ADAPTERS[request.param](tmp_path) as directory:
-        yield directory
-
-
-@pytest.fixture(params=ADAPTERS)
-async def pair(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[PeopleDirectory, PeopleDirectory]]:
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
     """Two nodes on one store."""
-    adapter = ADAPTERS[request.param]
-    async with adapter(tmp_path) as one, adapter(tmp_path) as other:
-        yield one, other
+    async with ADAPTERS[request.param](request) as directories:
+        yield directories
+
+
+@pytest.fixture
+def people(pair: Directories) -> PeopleDirectory:
+    return pair[0]
 
 
 def user(handle: str, **changes: object) -> User:
@@ -119,14 +134,27 @@ async def test_a_user_is_found_as_stored_by_id_by_handle_and_with_the_password(p
     assert await people.credential("nobody") is None
 
 
-async def test_of_two_nodes_that_give_one_handle_to_two_people_one_is_refused(
-    pair: tuple[PeopleDirectory, PeopleDirectory],
-) -> None:
-    one, other = pair
-    outcomes = await asyncio.gather(
-        one.add_user(user("ada", id="first"), "1"), other.add_user(user("ada", id="second"), "2")
-    )
-    assert sorted(outcomes) == [False, True]
+async def test_of_many_who_take_one_handle_on_two_nodes_one_gets_it(pair: Directories) -> None:
+    outcomes = await asyncio.gather(*(pair[n % 2].add_user(user("ada", id=f"id-{n}"), str(n)) for n in range(6)))
+    assert outcomes.count(True) == 1
+    found = await pair[0].credential("ada")
+    assert found is not None
+    assert (found.user.id, found.password_hash) == (f"id-{outcomes.index(True)}", str(outcomes.index(True)))
+
+
+async def test_an_id_is_nobody_elses(people: PeopleDirectory) -> None:
+    assert await people.add_user(user("ada", id="same"), "1")
+    assert not await people.add_user(user("grace", id="same"), "2")
+    assert await people.credential("grace") is None
+
+
+async def test_of_two_passwords_set_at_once_from_the_same_one_stays(pair: Directories) -> None:
+    await pair[0].add_user(user("ada"), "old")
+    outcomes = await asyncio.gather(*(pair[n % 2].set_password("id-ada", "old", f"new {n}") for n in range(4)))
+    assert outcomes.count(True) == 1
+    found = await pair[0].credential("ada")
+    assert found is not None
+    assert found.password_hash == f"new {outcomes.index(True)}"
 
 
 async def test_a_password_changes_only_from_the_one_that_was_seen(people: PeopleDirectory) -> None:
@@ -214,16 +242,28 @@ async def test_a_rotation_makes_the_current_token_the_previous_one(people: Peopl
     )
 
 
-async def test_of_two_nodes_that_exchange_one_token_one_does(
-    pair: tuple[PeopleDirectory, PeopleDirectory],
-) -> None:
+async def test_of_many_who_exchange_one_token_on_two_nodes_one_does(pair: Directories) -> None:
+    await pair[0].add_session(session("s1"))
+    tokens = [f"new {n}".encode() for n in range(6)]
+    outcomes = await asyncio.gather(
+        *(
+            pair[n % 2].rotate_session("s1", b"one", msgspec.structs.replace(ROTATION, current=token))
+            for n, token in enumerate(tokens)
+        )
+    )
+    assert outcomes.count(True) == 1
+    found = await pair[1].session("s1")
+    assert found is not None
+    assert (found.current, found.previous) == (tokens[outcomes.index(True)], b"one")
+
+
+async def test_a_session_that_two_nodes_end_at_once_is_ended_by_one_of_them_and_revoked(pair: Directories) -> None:
     one, other = pair
     await one.add_session(session("s1"))
-    outcomes = await asyncio.gather(
-        one.rotate_session("s1", b"one", ROTATION),
-        other.rotate_session("s1", b"one", msgspec.structs.replace(ROTATION, current=b"three")),
-    )
-    assert sorted(outcomes) == [False, True]
+    outcomes = await asyncio.gather(*(pair[n % 2].end_session("s1", NOW) for n in range(6)))
+    assert outcomes.count(True) == 1
+    assert {each.id for each in await other.revocations(0, 0, 10)} == {"s1"}
+    assert not await other.rotate_session("s1", b"one", ROTATION)
 
 
 async def test_an_ended_session_is_not_rotated(people: PeopleDirectory) -> None:
@@ -255,13 +295,25 @@ async def test_revocations_are_read_in_order_from_a_number_and_a_time_on(people:
     assert await people.revocations(0, NOW + 4, 10) == everything[4:]
 
 
-async def test_revocations_of_two_nodes_get_numbers_of_their_own(
-    pair: tuple[PeopleDirectory, PeopleDirectory],
-) -> None:
+async def test_revocations_of_two_nodes_are_numbered_without_a_hole(pair: Directories) -> None:
     await asyncio.gather(*(pair[n % 2].revoke_user(f"id-{n}", NOW) for n in range(20)))
     found = await pair[0].revocations(0, 0, 100)
-    assert len({each.n for each in found}) == 20
+    assert [each.n for each in found] == list(range(found[0].n, found[0].n + 20))
+    assert len({each.id for each in found}) == 20
     assert found == await pair[1].revocations(0, 0, 100)
+
+
+async def test_whoever_reads_on_from_the_last_revocation_misses_none(pair: Directories) -> None:
+    writing = asyncio.gather(*(pair[n % 2].revoke_user(f"id-{n}", NOW) for n in range(30)))
+    seen: list[Revocation] = []
+    more = True
+    while more or not writing.done():
+        page = await pair[1].revocations(seen[-1].n + 1 if seen else 0, 0, 4)
+        more = bool(page)
+        seen += page
+    await writing
+    assert len(seen) == 30
+    assert seen == await pair[0].revocations(0, 0, 100)
 
 
 # Invites
@@ -294,11 +346,19 @@ async def test_an_invite_lets_in_as_many_people_as_it_says_and_each_of_them_agai
 
 
 async def test_many_at_once_take_no_more_uses_than_an_invite_has(
-    pair: tuple[PeopleDirectory, PeopleDirectory],
+    pair: Directories,
 ) -> None:
     await pair[0].add_invite(invite("i1", max_uses=3))
     outcomes = await asyncio.gather(*(pair[n % 2].take_invite(b"i1", f"id-{n}", NOW) for n in range(10)))
     assert sum(outcome is not None for outcome in outcomes) == 3
+
+
+async def test_somebody_who_redeems_many_times_at_once_takes_and_gives_back_one_use(pair: Directories) -> None:
+    await pair[0].add_invite(invite("i1", max_uses=5))
+    taken = await asyncio.gather(*(pair[n % 2].take_invite(b"i1", "id-ada", NOW) for n in range(8)))
+    assert taken == [invite("i1", max_uses=5, uses=1)] * 8
+    await asyncio.gather(*(pair[n % 2].give_back_invite("i1", "id-ada") for n in range(4)))
+    assert await pair[1].invite(b"i1") == invite("i1", max_uses=5)
 
 
 async def test_a_use_given_back_lets_somebody_else_in(people: PeopleDirectory) -> None:
@@ -328,10 +388,17 @@ async def test_attempts_are_counted_up_to_a_limit_in_each_window(people: PeopleD
 
 
 async def test_many_attempts_at_once_do_not_pass_the_limit(
-    pair: tuple[PeopleDirectory, PeopleDirectory],
+    pair: Directories,
 ) -> None:
     outcomes = await asyncio.gather(*(pair[n % 2].take_attempt("key", NOW, 5) for n in range(20)))
     assert sum(outcomes) == 5
+
+
+async def test_attempts_given_back_at_once_are_all_given_back(pair: Directories) -> None:
+    for _ in range(6):
+        await pair[0].take_attempt("key", NOW, 6)
+    await asyncio.gather(*(pair[n % 2].give_back_attempt("key", NOW) for n in range(4)))
+    assert [await pair[0].take_attempt("key", NOW, 6) for _ in range(5)] == [True] * 4 + [False]
 
 
 async def test_an_attempt_given_back_can_be_taken_again_and_no_more(people: PeopleDirectory) -> None:
@@ -388,10 +455,13 @@ async def test_the_newest_revocation_outlives_every_sweep_and_its_number_is_neve
 
 
 async def test_a_store_that_cannot_be_reached_says_so(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "chat.db")
-    with pytest.raises(ChatError) as refusal:
-        await SqlitePeopleDirectory(store).users(["id-ada"])
-    assert refusal.value.code is Code.UNAVAILABLE
+    for closed in (
+        SqlitePeopleDirectory(SqliteStore(tmp_path / "chat.db")),
+        MongoPeopleDirectory(MongoStore("mongodb://127.0.0.1:1/chat")),
+    ):
+        with pytest.raises(ChatError) as refusal:
+            await closed.users(["id-ada"])
+        assert refusal.value.code is Code.UNAVAILABLE
 
 
 def test_no_row_shows_a_digest_when_it_is_printed() -> None:

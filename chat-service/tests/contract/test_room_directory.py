@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import string
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -11,21 +12,25 @@ from pathlib import Path
 
 import pytest
 
+from chat_service.directory.mongo_rooms import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.directory.mongo_rooms import MongoRoomDirectory
 from chat_service.directory.rooms import Preferences, RoomDirectory
 from chat_service.directory.sqlite_rooms import MIGRATIONS, SqliteRoomDirectory
-from chat_service.model.entries import Entry, Kind
+from chat_service.model.entries import Entry, Head, Kind
 from chat_service.model.permissions import Role
 from chat_service.model.rooms import HistoryAccess, Member, RoomKind, RoomState, Visibility
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
-from rooms.entries import ALICE, BOB, CAROL, OTHER_ROOM, ROOM, created, entry, joined
+from rooms.entries import ALICE, BOB, CAROL, OTHER_ROOM, ROOM, created, entry, joined, person
 from rooms.memory_directory import MemoryDirectory
+from servers.mongo_stores import mongo_stores
 
 Directories = tuple[RoomDirectory, RoomDirectory]
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Directories]:
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    folder: Path = request.getfixturevalue("tmp_path")
     stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
     for store in stores:
         await store.open(exclusive=False)
@@ -36,22 +41,29 @@ async def sqlite(folder: Path) -> AsyncIterator[Directories]:
 
 
 @asynccontextmanager
-async def memory(folder: Path) -> AsyncIterator[Directories]:
-    del folder
+async def mongo(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), MONGO_MIGRATIONS) as (one, other):
+        yield MongoRoomDirectory(one), MongoRoomDirectory(other)
+
+
+@asynccontextmanager
+async def memory(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    del request
     directory = MemoryDirectory()
     yield directory, directory
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Directories]]] = {
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Directories]]] = {
     "sqlite": sqlite,
+    "mongo": mongo,
     "memory": memory,
 }
 
 
 @pytest.fixture(params=ADAPTERS)
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Directories]:
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
     """The directory as two nodes hold it."""
-    async with ADAPTERS[request.param](tmp_path) as directories:
+    async with ADAPTERS[request.param](request) as directories:
         yield directories
 
 
@@ -117,6 +129,35 @@ async def test_projections_that_race_end_as_the_last_one_folded(pair: Directorie
     assert await pair[0].snapshot(ROOM) == folded(*LOG)
 
 
+async def test_a_snapshot_taken_between_projections_leads_to_the_room_as_it_is(pair: Directories) -> None:
+    """Its members are at least as new as its head says: what the log has after that makes it whole."""
+    steps = [(folded(*LOG[: step + 1]), CHANGED[step]) for step in range(6)]
+    await pair[0].project(*steps[0])
+
+    async def project() -> None:
+        for state, changed in steps[1:]:
+            await pair[0].project(state, changed)
+
+    projecting = asyncio.create_task(project())
+    done = False
+    while not done:
+        await asyncio.sleep(0)
+        done = projecting.done()
+        found = await pair[1].snapshot(ROOM)
+        assert found is not None
+        found.catch_up(LOG[found.head.seq :], Head(6, LOG[-1].id))
+        assert found == steps[-1][0]
+    await projecting
+
+
+async def test_a_room_with_more_people_than_one_write_takes_is_projected_whole(pair: Directories) -> None:
+    people = [person(f"{one}{other}") for one in string.ascii_lowercase for other in string.ascii_lowercase[:10]]
+    state = folded(created(), *(joined(seq, user) for seq, user in enumerate(people, 2)))
+    await pair[0].project(state, [ALICE, *people])
+    assert await pair[1].snapshot(ROOM) == state
+    assert await pair[1].projected([*(f"c{number:021d}" for number in range(150)), ROOM]) == {ROOM: 261}
+
+
 async def test_rows_may_be_ahead_of_their_room(directory: RoomDirectory) -> None:
     """Only those of `changed` are written: the others keep the row that they have."""
     await directory.project(folded(*LOG[:3]), [ALICE, BOB, CAROL])
@@ -180,6 +221,7 @@ async def test_public_channels_are_searched_by_name_and_topic_and_paged_by_id(di
     assert await found("", limit=2) == ["Tea", "Coffee"]
     assert await found("", after=rooms[1]) == ["Milk"]
     assert await found("rum") == []
+    assert await found("t.a") == await found("(") == await found("\x00") == []
 
 
 async def test_a_public_room_counts_those_who_are_in_it_now(directory: RoomDirectory) -> None:
@@ -210,6 +252,14 @@ async def test_a_read_marker_never_moves_back(pair: Directories) -> None:
     assert await one.mark_read(BOB, OTHER_ROOM, 0) == 0
 
 
+async def test_a_read_marker_moved_on_two_nodes_at_once_ends_at_the_furthest(pair: Directories) -> None:
+    seqs = [3, 9, 1, 12, 7, 12, 5, 11]
+    marked = await asyncio.gather(*(pair[n % 2].mark_read(BOB, ROOM, seq) for n, seq in enumerate(seqs)))
+    assert all(now >= seq for now, seq in zip(marked, seqs, strict=True))
+    assert max(marked) == 12
+    assert await pair[0].read_marks(ROOM, 9) == {BOB: 12}
+
+
 async def test_read_markers_of_a_room_are_listed_from_the_furthest(pair: Directories) -> None:
     one, other = pair
     for user, seq in ((BOB, 5), (ALICE, 9), (CAROL, 0)):
@@ -227,6 +277,17 @@ async def test_preferences_keep_what_is_not_given(pair: Directories) -> None:
     assert await one.set_preferences(BOB, ROOM, muted=False) == Preferences(favourite=True)
     [row], [of_alice] = await one.rooms_of(BOB), await one.rooms_of(ALICE)
     assert (row.muted, row.favourite, of_alice.muted, of_alice.favourite) == (False, True, False, False)
+
+
+async def test_preferences_changed_on_two_nodes_at_once_are_all_kept(pair: Directories) -> None:
+    one, other = pair
+    await asyncio.gather(
+        one.set_preferences(BOB, ROOM, muted=True),
+        other.set_preferences(BOB, ROOM, favourite=True),
+        other.mark_read(BOB, ROOM, 4),
+    )
+    assert await one.set_preferences(BOB, ROOM) == Preferences(muted=True, favourite=True)
+    assert await one.read_marks(ROOM, 9) == {BOB: 4}
 
 
 async def test_pins_are_projected_with_their_room(directory: RoomDirectory) -> None:
@@ -253,6 +314,15 @@ async def test_mentions_count_until_they_are_read(directory: RoomDirectory) -> N
     assert await waiting(ALICE) == (0, 1)
     await directory.add_mentions(ROOM, {3: [BOB]})  # a message that was sent again after it was read
     assert await waiting(BOB) == (4, 1)
+
+
+async def test_mentions_noted_on_two_nodes_at_once_count_once(pair: Directories) -> None:
+    await pair[0].project(folded(created(), joined(2, BOB)), [ALICE, BOB])
+    mentions = {seq: [ALICE, BOB] for seq in range(3, 73)}
+    await asyncio.gather(
+        *(pair[n % 2].add_mentions(ROOM, mentions) for n in range(4)), pair[0].mark_read(BOB, ROOM, 70)
+    )
+    assert [row.mentions for user in (ALICE, BOB) for row in await pair[1].rooms_of(user)] == [70, 2]
 
 
 async def test_a_redaction_cursor_never_moves_back(pair: Directories) -> None:

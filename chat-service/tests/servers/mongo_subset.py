@@ -39,8 +39,10 @@ _PARTS: Mapping[str, tuple[str, frozenset[str]]] = {
     "delete": ("deletes", frozenset({"q", "limit"})),
     "createIndexes": ("indexes", frozenset({"key", "name", "unique"})),
 }
-CONDITIONS = frozenset({"$and", "$or", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"})
-CHANGES = frozenset({"$set", "$unset", "$inc", "$setOnInsert"})
+CONDITIONS = frozenset(
+    {"$and", "$or", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$regex"}
+)
+CHANGES = frozenset({"$set", "$unset", "$inc", "$max", "$setOnInsert", "$push", "$pull"})
 _WRITES = frozenset({"insert", "update", "delete", "findAndModify"})
 _READS = frozenset({"find", "count"})
 _WHOLE = frozenset({"migrations"})
@@ -81,6 +83,9 @@ class SubsetGuard(CommandListener):
             yield from (f"option {option}" for option in set(item) - options)
         if sum(len(command.get(items, ())) for items in ("documents", "updates", "deletes")) > BATCH_LIMIT:
             yield "more than one batch"
+        yield from (
+            f"_id {one['_id']!r}" for one in command.get("documents", ()) if not isinstance(one["_id"], str)
+        )
         yield from self._concerns(name, command)
         yield from self._conditions(name, command)
         yield from _changes(name, command)
@@ -123,7 +128,12 @@ def _in_order(index: Sequence[str], equal: Collection[str], order: Sequence[str]
 
 
 def _equal(condition: Mapping[str, Any]) -> set[str]:
-    return {name for name, value in condition.items() if not isinstance(value, Mapping) or set(value) == {"$eq"}}
+    """The fields that are one value, or in a few ranges: servers merge those, or sort what is in them."""
+    return {
+        name
+        for name, value in condition.items()
+        if not isinstance(value, Mapping) or set(value) in ({"$eq"}, {"$in"}, {"$regex"})
+    }
 
 
 def _narrowed(field: str, condition: Mapping[str, Any]) -> bool:

@@ -35,9 +35,11 @@ _FERRETDB = Path(__file__).parents[3] / ".cache" / "tools" / "ferretdb"
 class MongoServer:
     """One server process of ours, on a port that it keeps when it is killed and started again."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, certificate: Path | None = None) -> None:
+        """Prepare one; with `certificate`, a file that holds its key too, it is reached over TLS only."""
         self.kind = kind
         self._folder = folder
+        self._certificate = certificate
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,7 +53,8 @@ class MongoServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "server.log").open("ab") as output:
             self._process = subprocess.Popen(self._command(), stdout=output, stderr=subprocess.STDOUT)
-        _wait_for(self.uri, lambda: self._process is None or self._process.poll() is None)
+        waiting = self.uri + ("?tls=true&tlsAllowInvalidCertificates=true" if self._certificate else "")
+        _wait_for(waiting, lambda: self._process is None or self._process.poll() is None)
 
     def kill(self) -> None:
         """End it at once, as a power cut would end the process."""
@@ -70,12 +73,16 @@ class MongoServer:
         self._signal(signal.SIGCONT)
 
     def _command(self) -> list[str]:
+        data = self._folder / "data"
+        data.mkdir(exist_ok=True)
         if self.kind == "ferretdb":
-            return [str(_FERRETDB), "--listen", f"127.0.0.1:{self._port}", "--dir", str(self._folder / "data")]
-        (self._folder / "data").mkdir(exist_ok=True)
+            tls = ["--tls", str(self._certificate)] if self._certificate else []
+            return [str(_FERRETDB), "--listen", f"127.0.0.1:{self._port}", "--dir", str(data), *tls]
+        tls = ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(self._certificate)]
+        place = ["--bind_ip", "127.0.0.1", "--port", str(self._port), "--dbpath", str(data)]
         found = shutil.which("mongod")
         assert found
-        return [found, "--bind_ip", "127.0.0.1", "--port", str(self._port), "--dbpath", str(self._folder / "data")]
+        return [found, *place, *(tls if self._certificate else [])]
 
     def _signal(self, number: int) -> None:
         assert self._process

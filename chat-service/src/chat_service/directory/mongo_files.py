@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from chat_service.directory.files import FileRow
-from chat_service.directory.mongo_rows import batches, document_of, find_among, row_of
+from chat_service.directory.mongo_rows import BY_ID, batches, document_of, find_among, row_of
 from chat_service.storage.mongo import Document, MongoStore
 from chat_service.storage.mongo_migrations import Index, MongoMigration
 
@@ -22,6 +22,7 @@ MIGRATIONS = (
         (
             Index("files", "files_owner", (("owner", 1), ("size", 1), ("_id", 1))),
             Index("files", "files_unattached", (("attached", 1), ("_id", 1))),
+            Index("file_owners", *BY_ID),
         ),
     ),
 )
@@ -40,10 +41,14 @@ class MongoFileDirectory:
 
     async def add(self, row: FileRow, quota: int) -> bool:
         """See FileDirectory."""
-        while (announced := await self._announce(row, quota)) is None:
-            pass  # somebody else announced something meanwhile: what they keep is added up again
-        if not announced:
-            return False
+        announced = {"file": row.id, "size": row.size, "at": int(self._clock())}
+        while True:
+            owner = await self._owner(row.owner)
+            if await self._counted(owner) + row.size > quota:
+                return False
+            alone = {"_id": row.owner, "version": owner["version"]}
+            if await self._owners.update_one(alone, {"$inc": {"version": 1}, "$push": {"adding": announced}}):
+                break  # else somebody announced something meanwhile: what they keep is added up again
         await self._files.insert(document_of(row))
         if not await self._withdraw(row.owner, announced) and await self.used(row.owner) > quota:
             # Held up for so long that the file was taken for one that never comes, and its room given away.
@@ -51,40 +56,20 @@ class MongoFileDirectory:
             return False
         return True
 
-    async def _announce(self, row: FileRow, quota: int) -> Document | None:
-        """Announce a file, if nobody else did meanwhile: else None. Empty where it is too large."""
-        owner = await self._owners.find_one({"_id": row.owner})
-        if owner is None:
-            owner = {"_id": row.owner, "version": 0, "adding": []}
-            await self._owners.insert(owner)
-        now = int(self._clock())
-        for left_behind in (each for each in owner["adding"] if each["at"] < now - ADDING_S):
-            await self._withdraw(row.owner, left_behind)
-        # After the announcements: a file counts as one of them, or as there, or both times as the same one.
-        sizes = {each["file"]: int(each["size"]) for each in owner["adding"] if each["at"] >= now - ADDING_S}
-        sizes |= await self._sizes(row.owner)
-        if sum(sizes.values()) + row.size > quota:
-            return {}
-        announced = {"file": row.id, "size": row.size, "at": now}
-        alone = {"_id": row.owner, "version": owner["version"]}
-        if await self._owners.update_one(alone, {"$inc": {"version": 1}, "$push": {"adding": announced}}):
-            return announced
-        return None
-
-    async def _withdraw(self, owner: str, announced: Document) -> bool:
-        where = {"_id": owner, "adding.file": announced["file"]}
-        return await self._owners.update_one(where, {"$pull": {"adding": announced}})
-
     async def rows(self, files: Collection[str]) -> dict[str, FileRow]:
         """See FileDirectory."""
         return {found["_id"]: row_of(FileRow, found) for found in await find_among(self._files, "_id", files)}
 
     async def claim(self, room: str, owner: str, key: str, files: Sequence[str], since: int) -> dict[str, FileRow]:
-        """See FileDirectory. Each file is claimed in one step; what was claimed of them is read afterwards."""
-        theirs = {"room": room, "owner": owner}
+        """See FileDirectory.
+
+        Each file is claimed in one step, and what is this message's then is read afterwards. Files that are
+        its already are written once more: so that the read, too, sees what another node has just claimed.
+        """
+        claimable = [{"key": key}, {"key": None, "ts": {"$gte": since}}]
         for batch in batches(dict.fromkeys(files)):
-            free = {"_id": {"$in": batch}, **theirs, "key": None, "ts": {"$gte": since}}
-            await self._files.update_many(free, {"$set": {"key": key}})
+            theirs = {"_id": {"$in": batch}, "room": room, "owner": owner, "$or": claimable}
+            await self._files.update_many(theirs, {"$set": {"key": key}})
         found = await find_among(self._files, "_id", files)
         mine = [row for row in found if (row["room"], row["owner"], row["key"]) == (room, owner, key)]
         return {row["_id"]: row_of(FileRow, row) for row in mine}
@@ -114,6 +99,28 @@ class MongoFileDirectory:
             {"attached": False, "_id": {"$gt": after}, "ts": {"$lt": before}}, sort=(("_id", 1),), limit=limit
         )
         return [row_of(FileRow, row) for row in found]
+
+    async def _owner(self, owner: str) -> Document:
+        found = await self._owners.find_one({"_id": owner})
+        if found is None:
+            found = {"_id": owner, "version": 0, "adding": []}
+            await self._owners.insert(found)
+        return found
+
+    async def _counted(self, owner: Document) -> int:
+        """How many bytes an owner's files have, with those that are being added; forgets what never came.
+
+        The files are read after the announcements: one that is added meanwhile is among either or both.
+        """
+        oldest = int(self._clock()) - ADDING_S
+        for left_behind in (each for each in owner["adding"] if each["at"] < oldest):
+            await self._withdraw(owner["_id"], left_behind)
+        adding = {each["file"]: int(each["size"]) for each in owner["adding"] if each["at"] >= oldest}
+        return sum((adding | await self._sizes(owner["_id"])).values())
+
+    async def _withdraw(self, owner: str, announced: Document) -> bool:
+        where = {"_id": owner, "adding.file": announced["file"]}
+        return await self._owners.update_one(where, {"$pull": {"adding": announced}})
 
     async def _sizes(self, owner: str) -> dict[str, int]:
         found = await self._files.find({"owner": owner}, sort=None, limit=None, fields=["size"])

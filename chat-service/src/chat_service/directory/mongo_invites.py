@@ -42,14 +42,14 @@ class MongoInviteRows:
         return None if found is None else _invite(found)
 
     async def take_invite(self, token_digest: bytes, user: str, now: int) -> Invite | None:
-        """See InviteRows."""
+        """See InviteRows. Who has a use already is found by a change too: a read may not see it for a moment."""
         works = {"token_digest": token_digest, "revoked": False, "expires": {"$gt": now}}
         found = await self._invites.find_one_and_update(
             {**works, "left": {"$gt": 0}, "users": {"$ne": user}},
             {"$inc": {"left": -1}, "$push": {"users": user}},
         )
         if found is None:
-            found = await self._invites.find_one({**works, "users": user})
+            found = await self._invites.find_one_and_update({**works, "users": user}, {"$inc": {"left": 0}})
         return None if found is None else _invite(found)
 
     async def give_back_invite(self, id: str, user: str) -> None:  # noqa: A002

@@ -35,7 +35,8 @@ class MongoStoreMeta:
     async def new_incarnation(self) -> str:
         """See StoreMeta."""
         value = _random_part()
-        await self._meta.update_one({"_id": _INCARNATION}, {"$set": {"value": value}}, upsert=True)
+        if not await self._meta.insert({"_id": _INCARNATION, "value": value}):
+            await self._meta.update_one({"_id": _INCARNATION}, {"$set": {"value": value}})
         return self._named(value)
 
     async def secret(self, name: str, make: Callable[[], bytes]) -> bytes:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from chat_service.directory.mongo_rows import (
+    BY_ID,
     batches,
     change_or_make,
     find_among,
@@ -38,6 +39,7 @@ MIGRATIONS = (
             Index("personal", "personal_user", (("user", 1),)),
             Index("personal", "personal_room", (("room", 1), ("seq", -1), ("user", 1))),
             Index("mentions", "mentions_user", (("user", 1), ("room", 1), ("seq", 1))),
+            Index("redaction_cursors", *BY_ID),
         ),
     ),
 )

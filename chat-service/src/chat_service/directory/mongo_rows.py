@@ -12,6 +12,12 @@ import msgspec
 from chat_service.model.errors import unavailable
 from chat_service.storage.mongo import BATCH_LIMIT, Change, Document, MongoCollection
 
+BY_ID = ("_id_", (("_id", 1),))
+"""The name and keys of the index that a collection needs which has no other: not every server makes it unasked."""
+
+REMOVE_PAGE = 1000
+"""Documents that are removed at once: what takes longer than one operation may is done in pieces."""
+
 T = TypeVar("T")
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -83,6 +89,22 @@ async def replace_lower(
             for row in rows
         ]
     )
+
+
+async def remove_range(collection: MongoCollection, first: str, last: str) -> None:
+    """Remove every document with an id from `first` to `last`, however many there are."""
+    while True:
+        within = {"_id": {"$gte": first, "$lte": last}}
+        page = await collection.find(within, sort=(("_id", 1),), limit=REMOVE_PAGE, fields=["_id"])
+        if page:
+            await collection.delete_many({"_id": {"$gte": first, "$lte": page[-1]["_id"]}})
+        if len(page) < REMOVE_PAGE:
+            return
+
+
+async def remove_all(collection: MongoCollection) -> None:
+    """Remove every document."""
+    await remove_range(collection, "", _LAST_CHARACTER)
 
 
 async def change_or_make(collection: MongoCollection, id_: str, change: Change) -> dict[str, Any]:

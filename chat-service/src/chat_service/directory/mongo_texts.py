@@ -17,10 +17,10 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from chat_service.directory.mongo_rows import batches, numbers_of, put_over_lower
+from chat_service.directory.mongo_rows import BY_ID, batches, numbers_of, put_over_lower, remove_all, remove_range
 from chat_service.directory.texts import Found, Gone, MessageText, TextQuery
 from chat_service.directory.words import words_of
-from chat_service.storage.mongo import Document, MongoStore, Where
+from chat_service.storage.mongo import BATCH_LIMIT, Document, MongoStore, Where
 from chat_service.storage.mongo_migrations import Index, MongoMigration
 
 MIGRATIONS = (
@@ -30,6 +30,7 @@ MIGRATIONS = (
             Index("message_texts", "texts_words", (("room", 1), ("words", 1), ("position", -1))),
             Index("message_texts", "texts_room", (("room", 1), ("position", -1))),
             Index("text_ranges", "text_ranges_room", (("room", 1),)),
+            Index("text_cursors", *BY_ID),
         ),
     ),
 )
@@ -75,7 +76,7 @@ class MongoMessageTexts:
         """See MessageTexts. The cursor goes last: what is interrupted is done again."""
         await put_over_lower(self._ranges, [_range_row(room, one) for one in ranges], "upto")
         for one in ranges:
-            await self._texts.delete_many(_in_range(room, one.upto, one.sender))
+            await self._take_out(room, one)
         rows = {text.seq: _row(room, upto, text) for text in texts}
         rows = {seq: _empty_row(room, upto, seq) for seq in gone} | rows
         await put_over_lower(self._texts, list(rows.values()), "at", or_equal=True)
@@ -102,9 +103,8 @@ class MongoMessageTexts:
 
     async def clear(self) -> None:
         """See MessageTexts. The cursors go last: a room that has none is indexed from its beginning."""
-        await self._texts.delete_many({"_id": {"$gt": ""}})
-        await self._ranges.delete_many({"_id": {"$gt": ""}})
-        await self._cursors.delete_many({"_id": {"$gt": ""}})
+        for collection in (self._texts, self._ranges, self._cursors):
+            await remove_all(collection)
 
     async def _find(
         self, where: Where, position: dict[str, int], compared: Sequence[_Term], limit: int
@@ -126,6 +126,15 @@ class MongoMessageTexts:
                 break
             position = {**position, "$lt": rows[-1]["position"]}
         return found[:limit]
+
+    async def _take_out(self, room: str, gone: Gone) -> None:
+        if not gone.sender:
+            await remove_range(self._texts, _id(room, 0), _id(room, gone.upto))
+            return
+        theirs = {"room": room, "words": _by(gone.sender), "seq": {"$lte": gone.upto}}
+        oldest = (("position", 1),)
+        while page := await self._texts.find(theirs, sort=oldest, limit=BATCH_LIMIT, fields=["_id"]):
+            await self._texts.delete_many({"_id": {"$in": [row["_id"] for row in page]}})
 
     async def _take_out_again(self, room: str, rows: Sequence[Document]) -> None:
         """Remove those of `rows` that a range covers which another node put while they were on their way."""
@@ -168,11 +177,6 @@ def _empty_row(room: str, upto: int, seq: int) -> Document:
 def _range_row(room: str, gone: Gone) -> Document:
     who = gone.sender or _EVERYBODY
     return {"_id": f"{room}.{who}", "room": room, "sender": gone.sender, "upto": gone.upto}
-
-
-def _in_range(room: str, upto: int, sender: str) -> Where:
-    where: Where = {"_id": {"$gte": _id(room, 0), "$lte": _id(room, upto)}}
-    return {**where, "sender": sender} if sender else where
 
 
 def _by(sender: str) -> str:

@@ -27,9 +27,9 @@ MIGRATIONS = (
     MongoMigration(
         "log-1-entries",
         (
-            Index(COLLECTION, "once", (("once", 1),), unique=True),
-            Index(COLLECTION, "line", (("line", 1),)),
-            Index(COLLECTION, "about", (("about", 1), ("_id", 1))),
+            Index(COLLECTION, "entries_once", (("once", 1),), unique=True),
+            Index(COLLECTION, "entries_line", (("line", 1),)),
+            Index(COLLECTION, "entries_about", (("about", 1), ("_id", 1))),
         ),
     ),
 )

@@ -7,19 +7,19 @@ DocumentDB, Firestore and FerretDB all understand: docs/mongodb.md lists it, and
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import structlog
 
 from chat_service.model.errors import ChatError, unavailable
 from chat_service.storage.mongo_probe import check_server
+from chat_service.storage.mongo_uri import database_of
 
 POOL = 32
 """Most connections of one node, and so most operations at once; the others wait within their time limit."""
@@ -44,7 +44,7 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Where = Mapping[str, Any]
 Change = Mapping[str, Mapping[str, Any]]
-"""An update of `$set`, `$unset` and `$inc`."""
+"""An update: operators, fields, values. docs/mongodb.md lists the operators that every server has."""
 
 Order = Sequence[tuple[str, int]]
 """Fields to sort by, 1 ascending and -1 descending; an index must have them."""
@@ -52,8 +52,12 @@ Order = Sequence[tuple[str, int]]
 BATCH_LIMIT = 100
 """Most documents in one write: FerretDB splits longer ones and goes on after a conflict in one part."""
 
+HEARTBEAT_MS = 2_000
+"""How often each server is looked at: how soon a primary that left without a word is missed."""
+
 _DUPLICATE = frozenset({11000, 11001, 12582})  # the codes of a duplicate key, as the driver knows them
-_DATABASE = re.compile(r"[A-Za-z0-9_-]{1,38}")  # what every server takes; 38 is MongoDB Atlas' limit
+
+logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines hold whole commands: what people wrote
 
 log = structlog.get_logger()
 
@@ -203,6 +207,7 @@ class MongoStore:
                 appname="chat-service",
                 connectTimeoutMS=connect_ms,
                 serverSelectionTimeoutMS=connect_ms,
+                heartbeatFrequencyMS=HEARTBEAT_MS,
                 socketTimeoutMS=operation_ms,
                 waitQueueTimeoutMS=operation_ms,
                 maxPoolSize=POOL,
@@ -212,6 +217,7 @@ class MongoStore:
                 wTimeoutMS=connect_ms,
                 readPreference="primary",
                 readConcernLevel="majority",
+                type_registry=TypeRegistry([_PlainNumbers()]),
                 event_listeners=list(self._listeners),
                 type_registry=TypeRegistry([_PlainNumbers()]),
                 **tls,
@@ -379,21 +385,13 @@ class MongoCollection:
         return await self.store.run(lambda database: operation(database[self.name]))
 
 
-def database_of(uri: str) -> str:
-    """The name of the database that the path of a MongoDB URI gives. ValueError where it gives none."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"mongodb", "mongodb+srv"}:
-        raise ValueError("A MongoDB URI begins with mongodb:// or mongodb+srv://.")
-    name = unquote(parts.path.removeprefix("/"))
-    if not _DATABASE.fullmatch(name):
-        raise ValueError(
-            "The path of the MongoDB URI names the database, 1 to 38 letters, digits, - and _:"
-            " mongodb://host:port/chat. Special characters in user and password must be percent-encoded."
-        )
-    return name
+class _PlainNumbers(TypeDecoder):
+    """Reads 64-bit numbers as `int`: the driver's own type is one that JSON encoders refuse."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: int) -> int:
+        return int(value)
 
 
 def _need_batch(items: Sequence[object]) -> None:

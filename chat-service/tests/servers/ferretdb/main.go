@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -24,17 +25,18 @@ func main() {
 	log.SetFlags(0)
 	listen := flag.String("listen", "127.0.0.1:0", "address to listen on; port 0 takes a free one")
 	dir := flag.String("dir", "", "folder of the databases' files (required; made where missing)")
+	pair := flag.String("tls", "", "file that holds a certificate and its key, to be reached over TLS only")
 	flag.Parse()
 	if *dir == "" || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := serve(*listen, *dir); err != nil {
+	if err := serve(*listen, *dir, *pair); err != nil {
 		log.Fatalf("ferretdb: %v", err)
 	}
 }
 
-func serve(address, dir string) error {
+func serve(address, dir, pair string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -47,6 +49,13 @@ func serve(address, dir string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
+	}
+	if pair != "" {
+		certificate, err := tls.LoadX509KeyPair(pair, pair)
+		if err != nil {
+			return err
+		}
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	}
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
