@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chat_service.model.entries import Kind
 from chat_service.model.writes import Write
+from chat_service.rooms import picture as picture_module
 from chat_service.rooms import writer as writer_module
 
 from .entries import ALICE, BOB, CAROL, DAVE, ROOM, say, write
@@ -28,7 +29,7 @@ def small_batches() -> Iterator[None]:
     """Few entries meet every limit of a batch and a page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer_module, "BATCH_LIMIT", 4)
-        patch.setattr(writer_module, "CATCH_UP_PAGE", 2)
+        patch.setattr(picture_module, "CATCH_UP_PAGE", 2)
         yield
 
 

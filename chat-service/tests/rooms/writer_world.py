@@ -18,7 +18,8 @@ from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.recent import Recent
 from chat_service.rooms.unread import UnreadReports
-from chat_service.rooms.writer import RoomWriter, WriterLimits
+from chat_service.rooms.waiting import WriterLimits
+from chat_service.rooms.writer import RoomWriter
 
 from .entries import ALICE, BOB, CAROL, ROOM, created, entry, joined
 from .gates import Fate, Gated, Gates
@@ -107,7 +108,7 @@ class WriterWorld:
             limits=WriterLimits(timeout_s=10.0),
             metrics=metrics(),
         )
-        writer.recent = Recent(len(known), REMEMBERED)
+        writer.picture.recent = Recent(len(known), REMEMBERED)
         return writer
 
     def send(self, node: int, write: Write, connection: int) -> None:
