@@ -224,6 +224,7 @@ class Handovers:
                 for one in asked:
                     origin = origins.setdefault(one.connection, _Connection())
                     waiting = Waiting(one.write(), origin, loop.create_future(), deadline, foreign=True)
+                    waiting.answer.add_done_callback(_look)  # nobody may be left who waits for it
                     queues.enqueue(question.room, waiting)
                     taken.append(waiting)
         except (ChatError, TimeoutError) as problem:
@@ -286,6 +287,11 @@ def _fitting(batch: Sequence[Waiting]) -> tuple[Sequence[Waiting], bytes]:
             break
         asked.append(one)
     return batch[: len(asked)], _pack.encode(asked)
+
+
+def _look(answer: asyncio.Future[Receipt]) -> None:
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _outcome(answer: asyncio.Future[Receipt]) -> _Outcome:

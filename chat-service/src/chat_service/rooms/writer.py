@@ -195,8 +195,7 @@ class RoomWriter:
                 async with self._moving:
                     await self._write(self._batch)
             self._backoff.succeeded()
-        except ChatError as problem:
-            log.info("writer.tries_again", room=self.state.room, error=problem.message)
+        except ChatError:
             self._pause_s = self._backoff.failed()
         except Exception:  # a defect of ours: whoever waits is told, and the room goes on
             log.exception("writer.failed", room=self.state.room)
