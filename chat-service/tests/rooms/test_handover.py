@@ -37,10 +37,15 @@ A, B = 0, 1
 def losing(*, refuses_repeated_keys: bool = True) -> WriterWorld:
     """Node B has lost to node A again and again."""
     it = two_nodes(refuses_repeated_keys=refuses_repeated_keys, hands_over=True)
+    lose(it)
+    return it
+
+
+def lose(it: WriterWorld) -> None:
+    """Have node B lose to node A as often as it takes."""
     it.writers[B].picture.last_node = "A"
     for _ in range(handover_module.LOST_ROUNDS):
         it.writers[B]._races.lost(virtual_loop().time())
-    return it
 
 
 async def give_up_waiting(it: WriterWorld) -> None:
@@ -184,13 +189,37 @@ async def test_a_node_that_cannot_append_what_it_took_says_nothing_for_good() ->
 
 
 @played
-async def test_what_was_handed_over_does_not_fail_for_good_with_what_it_stood_behind() -> None:
-    """A may yet append both: "two" must not be told that it was not tried because the time of "one" is up."""
-    it = losing(refuses_repeated_keys=False)
+async def test_a_defect_of_the_node_that_took_it_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log did not refuse it: the node that was asked broke, before anything was inserted."""
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    it = losing()
+    monkeypatch.setattr(it.writers[A]._followers, "resolve", broken)
     it.send(B, say(BOB, "one"), 0)
     it.send(B, say(BOB, "two"), 0)
-    await give_up_waiting(it)
-    await fail_calls(it, 12.0)
+    await virtual_loop().idle()
+    it.post.deliver_all()
+    await virtual_loop().idle()
+    it.post.deliver_all()
+    await flow(it)
+    assert [receipt(it, number).seq for number in range(2)] == [7, 8]
+
+
+@played
+async def test_what_was_handed_over_does_not_fail_for_good_with_what_it_stood_behind() -> None:
+    """ "one" and "two" are handed over together, and nobody answers. When the time of "one" is up, "two" must not
+    be told that it was not tried: A may yet append both, and here it does.
+    """
+    it = two_nodes(refuses_repeated_keys=False, hands_over=True)
+    it.send(B, say(BOB, "one"), 0)
+    await fail_calls(it, 1.0)
+    it.send(B, say(BOB, "two"), 0)
+    lose(it)
+    while not it.post.letters:
+        await fail_calls(it, 0.05)
+    await fail_calls(it, 9.5)
     assert [error(it, 0), error(it, 1)] == [Code.UNAVAILABLE, Code.UNAVAILABLE]
     it.post.deliver(0)
     await flow(it)
