@@ -15,12 +15,16 @@ from chat_service.model.errors import ChatError, Code, not_found
 from chat_service.model.permissions import Action
 from chat_service.model.rooms import STATE_KINDS, RoomState
 from chat_service.model.writes import Write
+from chat_service.rooms.batches import batched
 from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.waiting import Load, Waiting, WriterLimits, not_answering
 from chat_service.rooms.writer import RoomWriter
 
 ACTIVE_ROOMS = 10_000
 """Rooms kept in memory; beyond it the ones used longest ago are let go, unless something waits in them."""
+
+HEADS_AT_ONCE = 500
+"""Rooms whose log's end is asked for in one read."""
 
 log = structlog.get_logger()
 
@@ -188,11 +192,11 @@ class ActiveRooms:
 
     async def refresh(self) -> None:
         """Bring every room in memory up to its log's end, where another process wrote."""
-        writers = dict(self._writers)
-        heads = await self._log.heads(writers.keys())
-        for room, writer in writers.items():
-            if room in heads and heads[room].seq > writer.state.head.seq:
-                await writer.refresh()
+        for rooms in batched(list(self._writers), HEADS_AT_ONCE):
+            for room, head in (await self._log.heads(rooms)).items():
+                writer = self._writers.get(room)
+                if writer is not None and head.seq > writer.state.head.seq:
+                    await writer.refresh()
 
     async def sweep(self, page: int = 500) -> int:
         """Project every room whose directory rows are behind its log; returns how many there were."""

@@ -1,13 +1,28 @@
-"""Pauses before something is tried again: longer each time up to a most, and never the same for everybody."""
+"""Pauses before something is tried again, here and by clients: never the same for everybody."""
 
 from __future__ import annotations
 
 import random
 
+from chat_service.model.errors import ChatError, Code
+
+RETRY_AFTER_MS = 1000
+"""Least time after which clients are asked to repeat something; each is told another one, up to twice this."""
+
 
 def jittered(seconds: float) -> float:
     """Between half of `seconds` and all of it, at random: who failed together does not come back together."""
     return random.uniform(0.5, 1.0) * seconds  # noqa: S311 - nothing secret about it
+
+
+def retry_after_ms() -> int:
+    """When a client may ask again, in milliseconds: another time for each."""
+    return int(jittered(2 * RETRY_AFTER_MS))
+
+
+def overloaded(message: str) -> ChatError:
+    """More waits than may."""
+    return ChatError(Code.OVERLOADED, message, retry_after_ms=retry_after_ms())
 
 
 class Backoff:

@@ -8,11 +8,8 @@ from weakref import WeakKeyDictionary
 
 from chat_service.model.errors import ChatError, Code, unavailable
 from chat_service.model.writes import Write
-from chat_service.rooms.backoff import jittered
+from chat_service.rooms.backoff import overloaded, retry_after_ms
 from chat_service.rooms.deciding import Receipt
-
-RETRY_AFTER_MS = 1000
-"""Least time after which clients are asked to repeat something; each is told another one, up to twice this."""
 
 NODE_CHARS = 64 * 1024 * 1024
 """Characters of text that may wait on one node: with all that is around them far below the memory it is given."""
@@ -36,24 +33,15 @@ class WriterLimits:
             raise overloaded("Too much waits for this room. Try again.")
 
 
-def overloaded(message: str) -> ChatError:
-    """More waits than may."""
-    return ChatError(Code.OVERLOADED, message, retry_after_ms=_retry_after_ms())
-
-
 def unknown() -> ChatError:
     """The answer for a write that may be stored or not: its key makes a repeat safe."""
     message = "It is not known yet whether this was stored. Repeat it with the same key."
-    return unavailable(message, _retry_after_ms())
+    return unavailable(message, retry_after_ms())
 
 
 def not_answering() -> ChatError:
     """The answer for a write that was not stored, because the store does not answer."""
-    return unavailable("The store does not answer. Try again.", _retry_after_ms())
-
-
-def _retry_after_ms() -> int:
-    return int(jittered(2 * RETRY_AFTER_MS))
+    return unavailable("The store does not answer. Try again.", retry_after_ms())
 
 
 class Alone:

@@ -24,11 +24,11 @@ from chat_service.model.ids import new_entry_id
 from chat_service.model.rooms import RoomState
 from chat_service.model.writes import Write
 from chat_service.observability.metrics import Metrics
-from chat_service.rooms.backoff import Backoff
+from chat_service.rooms.backoff import Backoff, overloaded
 from chat_service.rooms.deciding import Decision, Known, Receipt, decide
 from chat_service.rooms.handover import Handovers, Races
 from chat_service.rooms.picture import Picture
-from chat_service.rooms.waiting import Doubts, Waiting, WriterLimits, not_answering, overloaded
+from chat_service.rooms.waiting import Doubts, Waiting, WriterLimits, not_answering
 
 BATCH_LIMIT = 100
 """Most entries in one append (MongoDB per cloud: larger ordered inserts meet limits somewhere)."""
