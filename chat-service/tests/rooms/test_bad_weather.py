@@ -100,11 +100,8 @@ async def test_what_waits_behind_a_store_that_hangs_is_let_go_of() -> None:
                 node.rooms.submit(ALICE, ROOM, Kind.MESSAGE, {"text": "x"}, key=f"k{number}")
                 for number in range(500)
             ]
-            await asyncio.wait(answers)
+            assert {(await fails(answer)).code for answer in answers} == {Code.UNAVAILABLE}
             assert node.rooms.active.waiting() <= 100, "the one batch that is on its way"
-            assert {
-                answer.exception().code for answer in answers if isinstance(answer.exception(), ChatError)
-            } == {Code.UNAVAILABLE}
 
 
 def test_more_than_a_node_can_keep_waiting_is_refused() -> None:
@@ -195,14 +192,14 @@ async def test_nobody_is_written_anything_while_it_is_not_known_who_may_read() -
         hub = node.rooms.delivery.hub(ROOM)
         assert hub is not None
         removal = entry(7, Kind.LEAVE, {"user": BOB})
-        node.elsewhere(removal, entry(8, text="secret"))
+        node.elsewhere(removal, entry(8))
         async with StoreAway(node):
             hub.deliver([reading.item(one) for one in node.log.entries(ROOM)[6:]])
             await asyncio.sleep(3)
-            assert (bob.seqs(), carol.seqs()) == ([], [])
+            assert (bob.seqs(), carol.seqs()) == ([7], [7]), "the removal, and nothing after it"
         await asyncio.sleep(2)
         assert carol.seqs() == [7, 8]
-        assert bob.seqs() == []
+        assert bob.seqs() == [7]
 
 
 @played
@@ -219,4 +216,4 @@ async def test_pages_that_would_wait_for_too_long_are_refused(monkeypatch: pytes
             assert [(await fails(one)).code for one in reads if one.done()] == [Code.OVERLOADED]
             await asyncio.sleep(reading.PAGE_WAIT_S)
             assert [(await fails(one)).code for one in reads if one.done()] == [Code.OVERLOADED] * 3
-        assert [len(await one) for one in reads if not one.done()] == [6] * reading.PAGES_AT_ONCE
+        assert [len(await one) for one in reads[: reading.PAGES_AT_ONCE]] == [6] * reading.PAGES_AT_ONCE
