@@ -207,5 +207,5 @@ class ActiveRooms:
             for room, seq in changed:
                 if projected.get(room, 0) < seq:
                     behind += 1
-                    await self.load(room)
+                    await (await self.load(room)).mend()
         return behind

@@ -276,6 +276,13 @@ class Rooms:
         await self.delivery.check_tails()
         await self._lists.look_again()
 
+    async def heal(self) -> None:
+        """Make up for hints that never came, and for what a node that died has left undone."""
+        await self.active.refresh()
+        await self.active.sweep()
+        self.redactor.look_again()
+        await self._lists.look_again()
+
     # -- live -----------------------------------------------------------------------------------------
 
     async def connect(self, reader: Reader) -> None:

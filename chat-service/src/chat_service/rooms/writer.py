@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -26,6 +26,7 @@ from chat_service.model.writes import Write
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.backoff import Backoff, overloaded
 from chat_service.rooms.deciding import Decision, Known, Receipt, decide
+from chat_service.rooms.followers import Followers
 from chat_service.rooms.handover import Handovers, Races
 from chat_service.rooms.picture import Picture
 from chat_service.rooms.waiting import Doubts, Waiting, WriterLimits, not_answering
@@ -40,33 +41,6 @@ SLOW_S = 0.5
 """A round that takes longer waits for the store: then that is why others behind it are not written."""
 
 log = structlog.get_logger()
-
-
-class Followers(Protocol):
-    """What has to happen with appended entries besides being stored."""
-
-    def epoch(self, state: RoomState) -> str:
-        """The room's epoch: which log its entries are of."""
-        ...
-
-    async def stored(self, state: RoomState, entries: Sequence[Entry]) -> None:
-        """Project membership changes. Awaited before the ack; raises ChatError where it must be repeated.
-
-        `entries` hold every change since it last returned: a projection says that nothing before it is missing.
-        """
-        ...
-
-    def publish(self, state: RoomState, entries: Sequence[Entry]) -> None:
-        """Tell the readers. Never waits, never fails."""
-        ...
-
-    async def claim(self, state: RoomState, write: Write) -> Mapping[str, Any]:
-        """Reserve the files that a message brings; returns how those are described that it may bring."""
-        ...
-
-    async def resolve(self, state: RoomState, entries: Sequence[Entry]) -> list[Entry]:
-        """Complete what only the server can say about messages: whom they mention."""
-        ...
 
 
 class RoomWriter:
@@ -156,6 +130,12 @@ class RoomWriter:
         """Bring the picture up to the log's end, where other nodes wrote."""
         async with self._moving:
             await self.picture.catch_up()
+
+    async def mend(self) -> None:
+        """Project what was changed up to the log's end: a node that stopped may have left that undone."""
+        async with self._moving:
+            await self.picture.catch_up()
+            await self._follow_up(())
 
     async def finish(self) -> None:
         """Return once nothing waits any more."""
