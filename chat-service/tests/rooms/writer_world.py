@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 
 from chat_service.bus import HandOver, HandOverAnswer, Life, Message
 from chat_service.bus.local import LocalBus
@@ -83,6 +84,17 @@ class Attempt:
         return problem
 
 
+class JumpingClock:
+    """A clock in milliseconds that somebody sets all the time, also back: nothing may depend on it."""
+
+    def __init__(self) -> None:
+        self._jumps = cycle((0, 3_600_000, -86_400_000, 5, 31_536_000_000, -7_200_000, -1))
+
+    def __call__(self) -> int:
+        """The time of day, as somebody has just set it."""
+        return 1_800_000_000_000 + int(asyncio.get_running_loop().time() * 1000) + next(self._jumps)
+
+
 class Post(LocalBus):
     """What nodes send to each other: it lies here until the test delivers, repeats or loses it."""
 
@@ -138,6 +150,7 @@ class WriterWorld:
     def __init__(self, *, refuses_repeated_keys: bool, second_knows: int, hands_over: bool = False) -> None:
         self.gates = Gates()
         self.post = Post()
+        self.clock = JumpingClock()
         self.handovers: list[Handovers] = []
         self._hands_over = hands_over
         self.log = MemoryLog(refuses_repeated_keys=refuses_repeated_keys)
@@ -158,7 +171,7 @@ class WriterWorld:
             fold_all(known),
             Publisher(bus, directory, UnreadReports(bus, node), nobody(), NoAttachments(), self.log, "world"),
             node=node,
-            clock_ms=lambda: int(asyncio.get_running_loop().time() * 1000),
+            clock_ms=self.clock,
             limits=WriterLimits(timeout_s=10.0),
             metrics=metrics(),
             handovers=self._handovers_of(node) if self._hands_over else None,

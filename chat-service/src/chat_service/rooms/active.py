@@ -61,6 +61,10 @@ class ActiveRooms:
             self._writers.move_to_end(room)
         return writer
 
+    def peek(self, room: str) -> RoomWriter | None:
+        """The room, if it is in memory, without counting as a use of it."""
+        return self._writers.get(room)
+
     def submit(self, room: str, write: Write, origin: object) -> asyncio.Future[Receipt]:
         """`RoomWriter.submit`, also for a room that has to be loaded first: the order of calls is kept."""
         waiting = Waiting.now(write, origin, self._limits)

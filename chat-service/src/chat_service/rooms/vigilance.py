@@ -30,7 +30,7 @@ DEAD_AFTER_S = 6.0
 """A peer that says nothing new for so long is dead: three of its beats are missing."""
 
 LONG_DEAD_MS = 60_000
-"""A peer whose last word was older than this when this node started, by the clocks as they are, is dead already."""
+"""A peer whose last word was older than this when this node started, by the clocks as they are, died before."""
 
 AFTER_DEATH_S = 30.0
 """How long the log is watched closely after a peer died without leaving."""
