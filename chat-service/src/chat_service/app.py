@@ -37,7 +37,7 @@ from chat_service.rooms.publishing import People
 from chat_service.rooms.searching import Searching
 from chat_service.rooms.service import Rooms
 from chat_service.rooms.station import RoomsLimits, Station
-from chat_service.rooms.writer import WriterLimits
+from chat_service.rooms.waiting import WriterLimits
 from chat_service.settings import Settings
 from chat_service.stores import Stores, open_stores
 

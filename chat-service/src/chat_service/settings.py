@@ -129,7 +129,7 @@ class Settings:
     ping_interval_ms: int = setting(25_000, "Time between two pings.", between=(100, 600_000))
     ping_timeout_ms: int = setting(20_000, "How long a ping may stay unanswered.", between=(100, 600_000))
     connect_timeout_s: float = setting(45, "How long a connection may join no namespace.", between=(0.1, 600))
-    send_timeout_s: float = setting(10, "How long a write may wait for the store.", between=(0.1, 600))
+    send_timeout_s: float = setting(1.5, "How long a write may wait for the store.", between=(0.1, 600))
 
     max_frame_bytes: int = setting(131_072, "Largest frame or packet accepted.", between=(1024, 64 * _MIB))
     max_body_bytes: int = setting(_MIB, "Largest body of a REST request.", between=(1024, 64 * _MIB))

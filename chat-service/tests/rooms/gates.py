@@ -36,16 +36,17 @@ class Call:
 
 @dataclass
 class Gates:
-    """Every call under way. `open_to` lets all pass at once, until it is None again."""
+    """Every call under way. `open_to` lets all pass at once; with `only` no others but these calls are held up."""
 
     waiting: list[Call] = field(default_factory=list)
     late: list[Callable[[], bool]] = field(default_factory=list)
     """What is still to be done late: each call does the next bit of it, and says whether something is left."""
     open_to: bool = False
+    only: frozenset[str] | None = None
 
     async def wait(self, name: str) -> Fate:
         """Wait at a gate."""
-        if self.open_to:
+        if self.open_to or (self.only is not None and name.split(maxsplit=1)[1] not in self.only):
             return Fate.DONE
         call = Call(name, asyncio.get_running_loop().create_future())
         self.waiting.append(call)

@@ -26,7 +26,7 @@ from .judging import check_log
 from .memory_directory import MemoryDirectory
 from .memory_log import MemoryLog
 from .virtual_time import virtual_loop
-from .writer_world import HISTORY, metrics, nobody
+from .writer_world import HISTORY, JumpingClock, metrics, nobody
 
 LIMITS = RoomsLimits(delivery=DeliveryLimits(ring_entries=6, page_entries=8, resume_max_entries=12))
 
@@ -94,7 +94,7 @@ class HubWorld:
             bus,
             nobody(),
             NoAttachments(),
-            station=Station(name, "world", b"secret", lambda: int(asyncio.get_running_loop().time() * 1000)),
+            station=Station(name, "world", b"secret", JumpingClock()),
             limits=LIMITS,
             metrics=metrics(),
         )

@@ -10,7 +10,9 @@ from chat_service.model.entries import Head, Kind
 from chat_service.model.errors import ChatError, Code
 from chat_service.model.rooms import RoomState
 from chat_service.rooms import active as active_module
+from chat_service.rooms import picture as picture_module
 from chat_service.rooms.deciding import Receipt
+from chat_service.rooms.waiting import Alone
 
 from .entries import ALICE, BOB, CAROL, DAVE, OTHER_ROOM, ROOM, created, entry, joined, say
 from .gates import Fate
@@ -251,6 +253,80 @@ async def test_a_room_that_others_change_is_known_here_as_soon_as_its_members_ar
         await virtual_loop().idle()
         [told] = reader.events("rooms")
         assert (told["room"], told["member"], told["view"]["role"]) == (ROOM, True, "member")
+
+
+@played
+async def test_a_room_in_memory_forgets_who_was_removed_elsewhere_though_nobody_here_is_to_be_told() -> None:
+    """Regression: Bob, who reads over REST here, was removed on another node. Nobody concerned was connected to
+    this one, so it did not look, and went on letting him read from what it had in memory.
+    """
+    async with one_node() as node:
+        await node.rooms.active.load(ROOM)
+        node.elsewhere(entry(7, Kind.LEAVE, {"user": BOB}))
+        other = OneNode(node.log, node.directory, node.bus)
+        await other.rooms.publisher.stored(fold_all(node.log.entries(ROOM)), node.log.entries(ROOM)[6:])
+        await virtual_loop().idle()
+        with pytest.raises(ChatError) as refused:
+            await node.rooms.active.load_readable(ROOM, BOB)
+        assert refused.value.code is Code.NOT_FOUND
+
+
+@played
+async def test_however_much_others_write_catching_up_ends_and_knows_every_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: a node folded entry after entry of what others had written since it last looked. One that is
+    far away from the store never reached the end of a room that was written to at full speed.
+    """
+    monkeypatch.setattr(picture_module, "CATCH_UP_PAGE", 10)
+    async with one_node() as node:
+        writer = await node.rooms.active.load(ROOM)
+        node.elsewhere(
+            *(entry(seq) for seq in range(7, 40)), joined(40, DAVE), entry(41, Kind.LEAVE, {"user": BOB})
+        )
+        node.elsewhere(*(entry(seq) for seq in range(42, 100)))
+        node.gates.open_to = False
+        refreshing = asyncio.ensure_future(writer.refresh())
+        await virtual_loop().idle()
+        calls, end = 0, 100
+        while waiting(node):
+            calls += len(waiting(node))
+            node.gates.let(0, Fate.DONE)
+            node.elsewhere(*(entry(seq) for seq in range(end, end + 15)))
+            end += 15
+            await virtual_loop().idle()
+        await refreshing
+        assert calls < 8
+        assert writer.state == fold_all(node.log.entries(ROOM)[: writer.state.head.seq])
+        assert writer.state.head.seq >= 99
+
+
+@played
+async def test_what_waits_in_a_room_whose_log_was_replaced_is_answered() -> None:
+    """Regression: a restore under a running node dropped the room's writer with everything in its queue, and
+    whoever waited for an answer waited for ever.
+    """
+    async with one_node() as node:
+        node.gates.open_to = False
+        node.rooms.active.get(ROOM)
+        loading = asyncio.ensure_future(node.rooms.active.load(ROOM))
+        while not loading.done():
+            node.gates.let(0, Fate.DONE)
+            await virtual_loop().idle()
+        answers = [node.rooms.active.submit(ROOM, say(ALICE, "inserted"), Alone())]
+        await virtual_loop().idle()
+        assert waiting(node) == ["A append"]
+        answers.append(node.rooms.active.submit(ROOM, say(ALICE, "queued"), Alone()))
+        node.rooms.active.forget(ROOM)
+        await virtual_loop().idle()
+        codes = [answer.exception().code for answer in answers]  # type: ignore[union-attr]
+        assert codes == [Code.UNAVAILABLE, Code.ABORTED], "the first one may be stored"
+        finishing = asyncio.ensure_future(node.rooms.finish())
+        await virtual_loop().idle()
+        assert not finishing.done(), "its insert is on its way still"
+        node.gates.open_all()
+        await finishing
+        assert (await node.rooms.active.submit(ROOM, say(ALICE, "inserted"), Alone())).duplicate
 
 
 def test_the_history_of_these_tests_is_a_log_that_may_be() -> None:

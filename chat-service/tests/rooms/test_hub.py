@@ -144,7 +144,8 @@ async def test_a_gap_is_tried_again_until_the_log_can_be_read() -> None:
     hub, reader = it.started(), it.live()
     hub.deliver(items(12))
     await asyncio.sleep(3.5)
-    assert (reader.seqs(), it.reads) == ([], 4)
+    assert reader.seqs() == []
+    assert 4 <= it.reads <= 8, "with pauses of half a second to one"
     it.away = False
     await asyncio.sleep(1)
     assert reader.seqs() == [11, 12]

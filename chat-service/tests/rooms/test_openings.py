@@ -315,7 +315,7 @@ async def test_opening_again_replaces_the_earlier_opening() -> None:
         await node.open(reader)
         node.gates.open_to = False
         first = opening(node, reader, 6)
-        await closed_at(node, "at")
+        await closed_at(node, "head")
         second = opening(node, reader, 6)
         await virtual_loop().idle()
         node.gates.open_all()

@@ -22,7 +22,8 @@ from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.publishing import Publisher
 from chat_service.rooms.recent import Recent
 from chat_service.rooms.unread import UnreadReports
-from chat_service.rooms.writer import RoomWriter, WriterLimits
+from chat_service.rooms.waiting import WriterLimits
+from chat_service.rooms.writer import RoomWriter
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
 
@@ -47,7 +48,7 @@ class Node:
             limits=WriterLimits(),
             metrics=metrics(),
         )
-        self.writer.recent = Recent(len(HISTORY), 2)
+        self.writer.picture.recent = Recent(len(HISTORY), 2)
 
     def submit(self, request: Write, origin: object = None) -> asyncio.Future[Receipt]:
         return self.writer.submit(request, origin or object())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from chat_service.model.entries import Kind
 from chat_service.model.writes import Write
+from chat_service.rooms import picture as picture_module
 from chat_service.rooms import writer as writer_module
 
 from .entries import ALICE, BOB, CAROL, DAVE, ROOM, say, write
@@ -28,7 +30,7 @@ def small_batches() -> Iterator[None]:
     """Few entries meet every limit of a batch and a page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer_module, "BATCH_LIMIT", 4)
-        patch.setattr(writer_module, "CATCH_UP_PAGE", 2)
+        patch.setattr(picture_module, "CATCH_UP_PAGE", 2)
         yield
 
 
@@ -82,7 +84,15 @@ class Refresh(NamedTuple):
     node: int
 
 
-Step = Send | Repeat | Reuse | Open | Late | Pass | Refresh
+class Deliver(NamedTuple):
+    """What one node sent to the other arrives, or is lost, or arrives and will once more."""
+
+    which: int
+    lose: bool
+    keep: bool
+
+
+Step = Deliver | Send | Repeat | Reuse | Open | Late | Pass | Refresh
 
 NODE = st.integers(0, 1)
 SMALL = st.integers(0, 7)
@@ -146,10 +156,13 @@ def act(world: WriterWorld, step: Step) -> None:
         world.gates.do_late(step.which)
     elif isinstance(step, Refresh):
         world.refresh(step.node)
+    elif isinstance(step, Deliver):
+        world.post.deliver(step.which, lose=step.lose, keep=step.keep)
 
 
-async def run(steps: list[Step], *, refuses_repeated_keys: bool, second_knows: int) -> None:
-    world = WriterWorld(refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows)
+async def run(steps: Sequence[Step], make_world: Callable[[], WriterWorld]) -> None:
+    """Do the steps in a new world, end what is under way, and check what must hold."""
+    world = make_world()
     note(f"steps = {steps}")
     for step in steps:
         if isinstance(step, Pass):
@@ -169,4 +182,5 @@ def test_any_interleaving_keeps_one_order_and_every_key_single(
     steps: list[Step], second_knows: int, *, refuses_repeated_keys: bool
 ) -> None:
     """P1 to P3: what is acked is stored once, in order; what is refused is not; nobody waits for ever."""
-    play(lambda: run(steps, refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows))
+    world = partial(WriterWorld, refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows)
+    play(lambda: run(steps, world))

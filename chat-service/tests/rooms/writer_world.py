@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 
+from chat_service.bus import HandOver, HandOverAnswer, Life, Message
 from chat_service.bus.local import LocalBus
 from chat_service.model.entries import Entry
 from chat_service.model.errors import ChatError, Code
@@ -15,10 +17,12 @@ from chat_service.model.writes import Write, same_request
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.attachments import NoAttachments
 from chat_service.rooms.deciding import Receipt
+from chat_service.rooms.handover import Handovers
 from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.recent import Recent
 from chat_service.rooms.unread import UnreadReports
-from chat_service.rooms.writer import RoomWriter, WriterLimits
+from chat_service.rooms.waiting import Alone, Waiting, WriterLimits
+from chat_service.rooms.writer import RoomWriter
 
 from .entries import ALICE, BOB, CAROL, ROOM, created, entry, joined
 from .gates import Fate, Gated, Gates
@@ -80,11 +84,75 @@ class Attempt:
         return problem
 
 
+class JumpingClock:
+    """A clock in milliseconds that somebody sets all the time, also back: nothing may depend on it."""
+
+    def __init__(self) -> None:
+        self._jumps = cycle((0, 3_600_000, -86_400_000, 5, 31_536_000_000, -7_200_000, -1))
+
+    def __call__(self) -> int:
+        """The time of day, as somebody has just set it."""
+        return 1_800_000_000_000 + int(asyncio.get_running_loop().time() * 1000) + next(self._jumps)
+
+
+class Post(LocalBus):
+    """What nodes send to each other: it lies here until the test delivers, repeats or loses it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: list[HandOver | HandOverAnswer] = []
+        self.boxes: dict[str, Handovers] = {}
+
+    def publish(self, message: Message) -> None:
+        """See Bus."""
+        if isinstance(message, HandOver | HandOverAnswer):
+            self.letters.append(message)
+
+    def deliver(self, which: int, *, lose: bool = False, keep: bool = False) -> None:
+        """Deliver a letter, or lose it; one that is kept comes again. Nothing where there is none."""
+        if not self.letters:
+            return
+        which %= len(self.letters)
+        letter = self.letters[which] if keep else self.letters.pop(which)
+        if lose:
+            return
+        if isinstance(letter, HandOver):
+            self.boxes[letter.to_node].take(letter)
+        else:
+            self.boxes[letter.to_node].answered(letter)
+
+    def deliver_all(self) -> None:
+        """Deliver everything, the oldest first."""
+        while self.letters:
+            self.deliver(0)
+
+
+class OneQueue:
+    """`handover.Queues` of one room."""
+
+    def __init__(self, writer: RoomWriter) -> None:
+        self._writer = writer
+
+    async def epoch(self, room: str) -> str:
+        """See Queues."""
+        assert room == ROOM
+        return self._writer.epoch
+
+    def enqueue(self, room: str, waiting: Waiting) -> None:
+        """See Queues."""
+        assert room == ROOM
+        self._writer.enqueue(waiting)
+
+
 class WriterWorld:
     """`step` counts what the test did; after each of its steps call `look`."""
 
-    def __init__(self, *, refuses_repeated_keys: bool, second_knows: int) -> None:
+    def __init__(self, *, refuses_repeated_keys: bool, second_knows: int, hands_over: bool = False) -> None:
         self.gates = Gates()
+        self.post = Post()
+        self.clock = JumpingClock()
+        self.handovers: list[Handovers] = []
+        self._hands_over = hands_over
         self.log = MemoryLog(refuses_repeated_keys=refuses_repeated_keys)
         self.log.insert(ROOM, HISTORY)
         self.directory = MemoryDirectory()
@@ -103,21 +171,35 @@ class WriterWorld:
             fold_all(known),
             Publisher(bus, directory, UnreadReports(bus, node), nobody(), NoAttachments(), self.log, "world"),
             node=node,
-            clock_ms=lambda: int(asyncio.get_running_loop().time() * 1000),
+            clock_ms=self.clock,
             limits=WriterLimits(timeout_s=10.0),
             metrics=metrics(),
+            handovers=self._handovers_of(node) if self._hands_over else None,
         )
-        writer.recent = Recent(len(known), REMEMBERED)
+        for handovers in self.handovers[-1:]:
+            handovers.serve(OneQueue(writer))
+        writer.picture.recent = Recent(len(known), REMEMBERED)
         return writer
+
+    def _handovers_of(self, node: str) -> Handovers:
+        handovers = Handovers(self.post, Life(node, 1), b"secret")
+        handovers.is_live = lambda other: other in {"A", "B"}
+        self.handovers.append(handovers)
+        self.post.boxes[node] = handovers
+        return handovers
 
     def send(self, node: int, write: Write, connection: int) -> None:
         """Send a request over one of the sender's connections to a node."""
         origin = self._origin(node, write.sender, connection)
-        answer = self.writers[node].submit(write, origin)
+        try:
+            answer = self.writers[node].submit(write, origin)
+        except ChatError as refusal:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(refusal)
         self.attempts.append(Attempt(write, origin, self.step, len(self.log.entries(ROOM)), answer))
 
     def _origin(self, node: int, user: str, connection: int) -> object:
-        return self._origins.setdefault((node, user, connection), (node, user, connection))
+        return self._origins.setdefault((node, user, connection), Alone())
 
     def refresh(self, node: int) -> None:
         """Have a node look what others wrote."""
@@ -173,12 +255,16 @@ class WriterWorld:
         self.gates.open_all()
         for _ in range(60):
             await self.look()
+            self.post.deliver_all()
             if all(attempt.answered is not None for attempt in self.attempts):
                 break
             await asyncio.sleep(1.0)
         for writer in self.writers:
             await writer.finish()
         await asyncio.gather(*self.refreshing)
+        for handovers in self.handovers:
+            self.post.deliver_all()
+            await handovers.stop()
         self.gates.finish_late()
         await self.look()
 
@@ -240,9 +326,13 @@ class WriterWorld:
         assert state == fold_all(entries), "the directory has lost a change"
 
 
-def two_nodes(second_knows: int = len(HISTORY), *, refuses_repeated_keys: bool = True) -> WriterWorld:
+def two_nodes(
+    second_knows: int = len(HISTORY), *, refuses_repeated_keys: bool = True, hands_over: bool = False
+) -> WriterWorld:
     """Nodes A and B; B may know only the beginning of the room's history."""
-    return WriterWorld(refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows)
+    return WriterWorld(
+        refuses_repeated_keys=refuses_repeated_keys, second_knows=second_knows, hands_over=hands_over
+    )
 
 
 async def let(it: WriterWorld, *fates: Fate) -> None:

@@ -157,6 +157,29 @@ class Alive(msgspec.Struct, frozen=True, array_like=True, tag=10):
     leaving: bool = False
 
 
+class HandOver(ToNode, frozen=True, array_like=True, tag=11):
+    """Writes to `room` that one node asks another one to append. `number` ascends for each `life`; `writes` are
+    for `rooms.handover` to read, and `proof` shows that a node of this world made the message.
+    """
+
+    life: Life
+    number: int
+    room: str
+    epoch: str
+    wait_ms: int
+    writes: bytes
+    proof: bytes
+
+
+class HandOverAnswer(ToNode, frozen=True, array_like=True, tag=12):
+    """What became of each write of the hand-over `number` of `life`, as far as the log says so."""
+
+    life: Life
+    number: int
+    outcomes: bytes
+    proof: bytes
+
+
 Message = (
     RoomFrame
     | Hint
@@ -168,6 +191,8 @@ Message = (
     | WhoAttends
     | AttendanceWanted
     | Alive
+    | HandOver
+    | HandOverAnswer
 )
 
 

@@ -13,7 +13,7 @@ from chat_service.rooms.readers import Frames as AnyFrames
 class SocketReader:
     """`Reader` over a Socket.IO connection. `rooms` are those it has open."""
 
-    __slots__ = ("_drained", "connection", "dialect", "id", "rooms", "user")
+    __slots__ = ("__weakref__", "_drained", "connection", "dialect", "id", "rooms", "user")
 
     def __init__(self, connection: Connection, user: str, dialect: Dialect) -> None:
         self.connection = connection

@@ -15,11 +15,16 @@ from chat_service.model.errors import ChatError, Code, not_found
 from chat_service.model.permissions import Action
 from chat_service.model.rooms import STATE_KINDS, RoomState
 from chat_service.model.writes import Write
+from chat_service.rooms.batches import batched
 from chat_service.rooms.deciding import Receipt
-from chat_service.rooms.writer import RoomWriter, Waiting, WriterLimits
+from chat_service.rooms.waiting import Load, Waiting, WriterLimits, not_answering
+from chat_service.rooms.writer import RoomWriter
 
 ACTIVE_ROOMS = 10_000
 """Rooms kept in memory; beyond it the ones used longest ago are let go, unless something waits in them."""
+
+HEADS_AT_ONCE = 500
+"""Rooms whose log's end is asked for in one read."""
 
 log = structlog.get_logger()
 
@@ -42,6 +47,8 @@ class ActiveRooms:
         self._in_use = in_use
         self._limits = limits
         self._limit = limit
+        self._waiting_load = Load(limits)
+        self._retired: set[RoomWriter] = set()
         self._early: dict[str, list[Waiting]] = {}
         self._submitting: set[asyncio.Task[None]] = set()
         self._writers: OrderedDict[str, RoomWriter] = OrderedDict()
@@ -54,12 +61,30 @@ class ActiveRooms:
             self._writers.move_to_end(room)
         return writer
 
+    def peek(self, room: str) -> RoomWriter | None:
+        """The room, if it is in memory, without counting as a use of it."""
+        return self._writers.get(room)
+
     def submit(self, room: str, write: Write, origin: object) -> asyncio.Future[Receipt]:
         """`RoomWriter.submit`, also for a room that has to be loaded first: the order of calls is kept."""
-        writer = self.get(room)
-        if writer is not None and room not in self._early:
-            return writer.submit(write, origin)
         waiting = Waiting.now(write, origin, self._limits)
+        self.enqueue(room, waiting)
+        return waiting.answer
+
+    def enqueue(self, room: str, waiting: Waiting) -> None:
+        """Queue what waits already; raises ChatError as `submit` does."""
+        writer = self.get(room)
+        self._waiting_load.take(waiting)
+        try:
+            if writer is not None and room not in self._early:
+                writer.enqueue(waiting)
+            else:
+                self._wait_for_room(room, waiting)
+        except ChatError:
+            waiting.answer.cancel()
+            raise
+
+    def _wait_for_room(self, room: str, waiting: Waiting) -> None:
         early = self._early.get(room)
         if early is None:
             early = self._early[room] = []
@@ -68,22 +93,30 @@ class ActiveRooms:
             task.add_done_callback(self._submitting.discard)
         self._limits.check(len(early))
         early.append(waiting)
-        return waiting.answer
 
     async def _submit_early(self, room: str) -> None:
         problem = ChatError(Code.INTERNAL, "The room could not be loaded. Try again.")
+        writer: RoomWriter | None = None
         try:
-            writer = await self.load(room)
-        except Exception as error:  # whatever it is, whoever waits is told
-            if isinstance(error, ChatError):
-                problem = error
-            else:
-                log.exception("active.load_failed", room=room)
-            for waiting in self._early.pop(room):
-                waiting.resolve(problem)
-            return
+            async with asyncio.timeout(self._limits.timeout_s):
+                writer = await self.load(room)
+        except TimeoutError:
+            problem = not_answering()
+        except ChatError as unreadable:
+            problem = unreadable
+        except Exception:  # whatever it is, whoever waits is told
+            log.exception("active.load_failed", room=room)
         for waiting in self._early.pop(room):
-            writer.enqueue(waiting)
+            try:
+                if writer is None:
+                    raise problem
+                writer.enqueue(waiting)
+            except ChatError as refused:
+                waiting.fail(refused)
+
+    async def epoch(self, room: str) -> str:
+        """Which log a room's entries are of; raises ChatError `unavailable` where it cannot be read."""
+        return (await self.load(room)).epoch
 
     async def load(self, room: str) -> RoomWriter:
         """The room, read where it is not in memory; one that does not exist has an empty state.
@@ -135,19 +168,25 @@ class ActiveRooms:
         return writer
 
     def forget(self, room: str) -> None:
-        """Drop what is in memory of a room: it is read again on next use."""
-        self._writers.pop(room, None)
+        """Drop what is in memory of a room, whose log is another one now: it is read again on next use.
+
+        What waits in it was decided by a log that is gone: it is told so, and has to be sent again.
+        """
+        writer = self._writers.pop(room, None)
+        if writer is not None:
+            writer.retire()
+            self._retired = {one for one in (*self._retired, writer) if one.in_use}
 
     def _let_go(self) -> None:
         for room in list(self._writers)[: max(0, len(self._writers) - self._limit)]:
-            if not self._writers[room].waiting and room not in self._early and not self._in_use(room):
+            if not self._writers[room].in_use and room not in self._early and not self._in_use(room):
                 del self._writers[room]
 
     async def finish(self) -> None:
         """Return once nothing waits to be written in any room."""
         while self._submitting:
             await asyncio.wait(self._submitting)
-        for writer in list(self._writers.values()):
+        for writer in [*self._writers.values(), *self._retired]:
             await writer.finish()
 
     def waiting(self) -> int:
@@ -157,11 +196,11 @@ class ActiveRooms:
 
     async def refresh(self) -> None:
         """Bring every room in memory up to its log's end, where another process wrote."""
-        writers = dict(self._writers)
-        heads = await self._log.heads(writers.keys())
-        for room, writer in writers.items():
-            if room in heads and heads[room].seq > writer.state.head.seq:
-                await writer.refresh()
+        for rooms in batched(list(self._writers), HEADS_AT_ONCE):
+            for room, head in (await self._log.heads(rooms)).items():
+                writer = self._writers.get(room)
+                if writer is not None and head.seq > writer.state.head.seq:
+                    await writer.refresh()
 
     async def sweep(self, page: int = 500) -> int:
         """Project every room whose directory rows are behind its log; returns how many there were."""
@@ -172,5 +211,5 @@ class ActiveRooms:
             for room, seq in changed:
                 if projected.get(room, 0) < seq:
                     behind += 1
-                    await self.load(room)
+                    await (await self.load(room)).mend()
         return behind

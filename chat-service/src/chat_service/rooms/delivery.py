@@ -11,18 +11,31 @@ import structlog
 
 from chat_service.bus import Bus, Hint, Item, RoomFrame
 from chat_service.log import RoomLog
-from chat_service.model.entries import Head
+from chat_service.model.entries import EMPTY, Head
 from chat_service.model.errors import ChatError, unavailable
 from chat_service.model.permissions import Action
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
+from chat_service.rooms.backoff import jittered
+from chat_service.rooms.batches import batched
 from chat_service.rooms.hub import Phase, RoomHub, Subscription
 from chat_service.rooms.readers import Reader
 from chat_service.rooms.reading import LogReader
 from chat_service.rooms.writer import RoomWriter
 
 RETRY_S = 1.0
-"""Pause after which something that the store refused is tried again."""
+"""Longest pause after which something that the store refused is tried again."""
+
+LOOK_S = 0.5
+"""How long the log's end is waited for before a resume makes do with what is in memory; where it did not come,
+the next resumes do not wait for it for as long as RETRY_S.
+"""
+
+TAILS_AT_ONCE = 500
+"""Rooms whose log's end is asked for in one read."""
+
+HELD_AT_ONCE = 16
+"""Rooms behind their log for which the last delivered entry is compared at a time."""
 
 PAUSED_MOST_S = 30.0
 """How long a client may take from one page of a resume to the next."""
@@ -70,6 +83,7 @@ class Delivery:
         self._hubs: dict[str, RoomHub] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._blind_until = 0.0
 
     def serve(self, rooms: ActiveRooms) -> None:
         """Say where rooms are loaded from; they in turn ask `is_open` before letting one go."""
@@ -185,18 +199,37 @@ class Delivery:
 
     async def check_tails(self) -> None:
         """Compare every open room with the log's end: fetch what never arrived, start over where it differs."""
-        hubs = [hub for hub in self._hubs.values() if hub.head is not None]
-        held = {hub.room: hub.head for hub in hubs if hub.head is not None}
-        heads = await self._log.heads(held.keys())
-        for hub in hubs:
-            then, now = held[hub.room], heads.get(hub.room, Head(0, ""))
-            if now == then:
-                continue
-            same_log = now.seq > then.seq and await self._holds(hub.room, then)
-            if same_log:
-                hub.expect_repair(0.0)
-            elif hub.head == then:
-                self.resync(hub)
+        for hubs in batched(list(self._hubs.values()), TAILS_AT_ONCE):
+            held = {hub.room: hub.head for hub in hubs if hub.head is not None}
+            heads = await self._log.heads(held.keys())
+            differing = [hub for hub in hubs if hub.room in held and heads.get(hub.room, EMPTY) != held[hub.room]]
+            for some in batched(differing, HELD_AT_ONCE):
+                await asyncio.gather(
+                    *(self._compare(hub, held[hub.room], heads.get(hub.room, EMPTY)) for hub in some)
+                )
+
+    async def _compare(self, hub: RoomHub, then: Head, now: Head) -> None:
+        """Mend a hub that had delivered up to `then` while its log ended with `now`."""
+        if now.seq > then.seq and await self._holds(hub.room, then):
+            hub.expect_repair(0.0)
+        elif hub.head == then:
+            self.resync(hub)
+
+    async def reach_end(self, hub: RoomHub) -> None:
+        """Deliver everything that the log has by now, so that a redaction the bus lost masks what the ring holds.
+
+        Where the log cannot be read, what is in memory has to do.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._blind_until:
+            return
+        try:
+            async with asyncio.timeout(LOOK_S):
+                end = await self._log.head(hub.room)
+                while hub.last < end.seq and (items := await self._read(hub.room, hub.last)):
+                    hub.deliver(items)
+        except (ChatError, TimeoutError):
+            self._blind_until = loop.time() + RETRY_S
 
     async def _holds(self, room: str, head: Head) -> bool:
         if head.seq == 0:
@@ -242,6 +275,7 @@ class Delivery:
                     return
                 # A protocol that has no word for starting over goes on with what comes from now on.
                 subscription.cursor = hub.last
+            await self.reach_end(hub)
             stretch = None if hub.held else hub.go_live(subscription)
             if stretch is not None:
                 self._write(reader, stretch)
@@ -254,7 +288,7 @@ class Delivery:
                 await self.settle_access(hub)
             except ChatError as problem:
                 log.warning("delivery.catch_up_failed", room=hub.room, error=problem.message)
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(jittered(RETRY_S))
                 continue
             if items and subscription.phase is Phase.BEHIND and not reader.congested:
                 self._write(reader, items)
@@ -296,7 +330,7 @@ class Delivery:
                 await self.settle_access(hub)
             except ChatError as problem:
                 log.warning("delivery.access_not_settled", room=hub.room, error=problem.message)
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(jittered(RETRY_S))
 
     def recheck(self, hub: RoomHub, writer: RoomWriter) -> None:
         """End the subscriptions of everyone who may no longer read."""

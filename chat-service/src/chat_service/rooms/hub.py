@@ -19,13 +19,14 @@ import structlog
 from chat_service.bus import Item
 from chat_service.model.entries import Head
 from chat_service.model.errors import ChatError
+from chat_service.rooms.backoff import jittered
 from chat_service.rooms.readers import Dialect, Reader
 
 GAP_WAIT_S = 0.05
 """How long a missing entry may be on its way behind a later one before it is read from the log."""
 
 REPAIR_AGAIN_S = 1.0
-"""Pause before a gap that could not be filled is tried again."""
+"""Longest pause before a gap that could not be filled is tried again."""
 
 RING_BYTES = 512 * 1024
 """Most bytes in a hub's ring: a room of very long messages keeps fewer of them."""
@@ -204,7 +205,7 @@ class RoomHub:
         finally:
             self._repairing = None
             if self._early:
-                self.expect_repair(REPAIR_AGAIN_S)
+                self.expect_repair(jittered(REPAIR_AGAIN_S))
 
     # -- who reads ------------------------------------------------------------------------------------
 
@@ -234,6 +235,15 @@ class RoomHub:
         if missing > len(self._ring):
             return None
         return list(self._ring)[-missing:]
+
+    def at(self, seq: int) -> Head | None:
+        """The entry at `seq` where it is in memory."""
+        if self.head is not None and seq == self.head.seq:
+            return self.head
+        position = seq - self._ring[0].seq if self._ring else -1
+        if not 0 <= position < len(self._ring):
+            return None
+        return Head(seq, self._ring[position].id)
 
     def go_live(self, subscription: Subscription) -> list[Item] | None:
         """Make a subscription live and return the last stretch after its cursor, copied from the ring.

@@ -25,7 +25,16 @@ class RoomLists:
         self._audience = audience
 
     async def tell(self, change: RoomChanged) -> None:
-        """Send the room as it is now to the connected people whose list it changes."""
+        """Send the room as it is now to the connected people whose list it changes.
+
+        Where it is in memory it is brought up to date in any case: who may read it is known from there.
+        """
+        here = self._rooms.peek(change.room)
+        if here is not None and here.state.head.seq < change.seq:
+            try:
+                await here.refresh()
+            except ChatError as problem:
+                log.warning("lists.change_not_read", room=change.room, error=problem.message)
         users = set(change.users)
         if change.everyone:
             users.update(self._audience.members_here(change.room))

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from chat_service.bus import Item
-from chat_service.model.entries import Entry
+from chat_service.model.entries import Head
 from chat_service.model.errors import ChatError, Code, not_found
 from chat_service.model.folding import Message
 from chat_service.model.permissions import Action, Role
@@ -86,6 +86,8 @@ class Openings:
         hub = await self._delivery.open_hub(room)
         subscription = hub.attach(reader, cursor=0)
         try:
+            if held.after is not None:
+                await self._delivery.reach_end(hub)
             writer = await self._delivery.settle_access(hub)
             self._permit(writer.state, reader.user)
             first = writer.state.readable_from(reader.user)
@@ -112,8 +114,11 @@ class Openings:
             self._delivery.close(hub, subscription)
             raise
 
-    async def _start(self, writer: RoomWriter, held: Held, first: int) -> Entry | int | None:
-        """Where a resume begins: the entry held last, or a seq before the first readable; None for a reset."""
+    async def _start(self, writer: RoomWriter, held: Held, first: int) -> Head | int | None:
+        """Where a resume begins: the entry held last, or a seq before the first readable; None for a reset.
+
+        What is in memory can confirm the entry held; that it is another one only the log may say.
+        """
         if held.after is None or (held.epoch is not None and held.epoch != self._publisher.epoch(writer.state)):
             return None
         hub = self._delivery.hub(writer.state.room)
@@ -122,13 +127,16 @@ class Openings:
         if held.after < first:
             # Whoever holds something from before they left would take what follows for all there was.
             return first - 1 if held.after in {0, first - 1} else None
+        here = hub.at(held.after)
+        if here is not None and held.after_id in {None, here.id}:
+            return here
         entry = await self._reader.entry(writer.state, held.after)
         if entry is None or (held.after_id is not None and held.after_id != entry.id):
             return None
-        return entry
+        return Head(entry.seq, entry.id)
 
     async def _resume(
-        self, hub: RoomHub, subscription: Subscription, writer: RoomWriter, start: Entry | int
+        self, hub: RoomHub, subscription: Subscription, writer: RoomWriter, start: Head | int
     ) -> Opened:
         after, after_id = (start, "") if isinstance(start, int) else (start.seq, start.id)
         subscription.cursor = after

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from chat_service.model.errors import not_found
 from chat_service.model.folding import Message, fold
 from chat_service.model.redaction import WRITTEN, Redactions, subject_of
 from chat_service.model.rooms import RoomState
+from chat_service.rooms.backoff import overloaded
 
 ACCESS_KINDS = frozenset({Kind.CREATE, Kind.JOIN, Kind.LEAVE, Kind.ROLE, Kind.SETTINGS})
 """Kinds after which somebody may read who could not, or the other way round."""
@@ -31,6 +33,12 @@ PAGE_BYTES = 256 * 1024
 PAGES_AT_ONCE = 4
 """Pages that a node reads at a time. Before it is cut a page can be many times PAGE_BYTES: without this bound
 a client that asks for a lot of them at once, and reads none, would have all of them in memory together."""
+
+PAGES_WAITING = 2000
+"""Pages that wait for their turn on a node; who asks for more is told to come later."""
+
+PAGE_WAIT_S = 5.0
+"""How long one waits for its turn: longer only where the store is much too slow, and then nobody is helped."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -89,6 +97,25 @@ class LogReader:
     def __init__(self, room_log: RoomLog) -> None:
         self._log = room_log
         self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for the turn to read a page; raises ChatError `overloaded` where too much waits, or too long."""
+        if self._waiting >= PAGES_WAITING:
+            raise overloaded("Too much is read on this node at once. Try again.")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PAGE_WAIT_S):
+                await self._pages.acquire()
+        except TimeoutError:
+            raise overloaded("The store is too slow for what is read from it. Try again.") from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._pages.release()
 
     async def items(self, state: RoomState, after: int, limit: int) -> list[Item]:
         """Up to `limit` entries with seq > `after`, ascending, masked by everything up to the log's end.
@@ -97,7 +124,7 @@ class LogReader:
         """
         items: list[Item] = []
         size = 0
-        async with self._pages:
+        async with self._turn():
             for entry in await self._masked(state, await self._log.read(state.room, after, limit)):
                 items.append(item(entry))
                 size += len(items[-1].wire)
@@ -113,7 +140,7 @@ class LogReader:
 
     async def history(self, state: RoomState, first: int, span: Span, limit: int) -> History:
         """At most `limit` messages of the room itself; fewer where they are more than PAGE_BYTES, never none."""
-        async with self._pages:
+        async with self._turn():
             head = await self._log.head(state.room)
             if span.after is not None:
                 page = await self._after(state, first, head, span.after, limit)
@@ -131,7 +158,7 @@ class LogReader:
 
         Raises `not_found` where there is no such message, or it is a reply itself.
         """
-        async with self._pages:
+        async with self._turn():
             head = await self._log.head(state.room)
             found = (await self._log.at(state.room, [root])).get(root)
             if found is None or found.kind is not Kind.MESSAGE or found.target is not None or root < first:
@@ -147,7 +174,7 @@ class LogReader:
 
         They are cut where they are more than PAGE_BYTES.
         """
-        async with self._pages:
+        async with self._turn():
             head = await self._log.head(state.room)
             found = await self._log.at(state.room, [seq for seq in seqs if seq >= first])
             folded = await self._folded(state, head, list(found.values()))
@@ -156,7 +183,7 @@ class LogReader:
 
     async def all_messages(self, state: RoomState, seqs: Sequence[int]) -> list[Message]:
         """Those messages at `seqs` that nobody took away, whatever their size: for the service itself."""
-        async with self._pages:
+        async with self._turn():
             head = await self._log.head(state.room)
             found = await self._log.at(state.room, seqs)
             folded = await self._folded(state, head, list(found.values()))
@@ -224,7 +251,12 @@ class LogReader:
         return [redactions.mask(entry) for entry in entries]
 
     async def _related(self, state: RoomState, seqs: set[int]) -> tuple[list[Entry], Redactions]:
-        """Everything that changes the messages at `seqs`, and all that redacts them, up to the log's end."""
+        """Everything that changes the messages at `seqs`, and all that redacts them, up to the log's end.
+
+        However often a message was edited: a page has few messages, a person writes as fast as their rate
+        limit lets them, and PAGES_AT_ONCE bounds how much of it is in memory. A limit here would show people
+        an old text, one when writing would need a count that no store has in common.
+        """
         related, ranges = await asyncio.gather(
             self._log.targeting(state.room, seqs),
             self._log.read_kinds(state.room, state.head.seq, [Kind.RETAIN, Kind.ERASE]),

@@ -16,6 +16,7 @@ from chat_service.log import RoomLog
 from chat_service.model.entries import Entry, Kind
 from chat_service.model.errors import ChatError
 from chat_service.rooms.attachments import Attachments
+from chat_service.rooms.backoff import jittered
 
 PAGE = 200
 RETRY_S = 5.0
@@ -71,7 +72,7 @@ class Redactor:
             except ChatError as problem:
                 log.warning("redactor.waits", error=problem.message)
                 self._swept = False
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(jittered(RETRY_S))
 
     async def _sweep(self) -> None:
         after = ""

@@ -8,7 +8,18 @@ from typing import Any
 
 import msgspec
 
-from chat_service.bus import Appended, Bus, Hint, Message, PersonalEvent, RoomChanged, RoomFrame
+from chat_service.bus import (
+    Appended,
+    Bus,
+    HandOver,
+    HandOverAnswer,
+    Hint,
+    Life,
+    Message,
+    PersonalEvent,
+    RoomChanged,
+    RoomFrame,
+)
 from chat_service.directory.rooms import RoomDirectory
 from chat_service.log import RoomLog
 from chat_service.model import ids
@@ -24,6 +35,7 @@ from chat_service.rooms.audience import Audience
 from chat_service.rooms.browsing import Browsing
 from chat_service.rooms.deciding import Receipt, outcome_of
 from chat_service.rooms.delivery import Delivery
+from chat_service.rooms.handover import Handovers
 from chat_service.rooms.hub import Subscription
 from chat_service.rooms.lists import RoomLists
 from chat_service.rooms.opening import Held, Opened, Openings
@@ -36,6 +48,7 @@ from chat_service.rooms.redacting import Redactor
 from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.unread import UnreadReports
 from chat_service.rooms.views import RoomView
+from chat_service.rooms.waiting import Alone
 from chat_service.rooms.writer import RoomWriter
 
 
@@ -73,6 +86,8 @@ class Rooms:
             bus, room_log, reader, self._epoch, limits.delivery, metrics=metrics, clock_ms=station.clock_ms
         )
 
+        self.handovers = Handovers(bus, Life(station.node, station.clock_ms()), station.digest_secret)
+
         def make_writer(state: RoomState) -> RoomWriter:
             return RoomWriter(
                 room_log,
@@ -82,10 +97,12 @@ class Rooms:
                 clock_ms=station.clock_ms,
                 limits=limits.writer,
                 metrics=metrics,
+                handovers=self.handovers,
             )
 
         self.active = ActiveRooms(room_log, directory, make_writer, self.delivery.is_open, limits.writer)
         self.delivery.serve(self.active)
+        self.handovers.serve(self.active)
         self.delivery.left = self._left
         self._openings = Openings(self.active, self.delivery, reader, self.publisher)
         self.audience = Audience(self.delivery)
@@ -117,6 +134,7 @@ class Rooms:
     async def stop(self) -> None:
         """Stop delivering; call `finish` before."""
         await self.redactor.stop()
+        await self.handovers.stop()
         await self.delivery.stop()
         for task in list(self._tasks):
             task.cancel()
@@ -152,7 +170,7 @@ class Rooms:
             target=target,
             own_key=key is not None,
         )
-        answer = self.active.submit(room, write, origin if origin is not None else object())
+        answer = self.active.submit(room, write, origin if origin is not None else Alone())
         answer.add_done_callback(lambda done: self._metrics.sends.labels(outcome_of(done)).inc())
         if kind in {Kind.DELETE, Kind.ERASE, Kind.RETAIN}:
             answer.add_done_callback(lambda _: self.redactor.note(room))
@@ -229,7 +247,7 @@ class Rooms:
                 Kind.CREATE, maker, "create", digest_of(b"", Kind.CREATE, None, body), body, own_key=False
             )
             try:
-                await self.active.submit(room, write, object())
+                await self.active.submit(room, write, Alone())
             except ChatError as problem:
                 if problem.code is not Code.CONFLICT:  # somebody else made it first: that is as good
                     raise
@@ -256,6 +274,13 @@ class Rooms:
         await self.active.refresh()
         self.redactor.look_again()
         await self.delivery.check_tails()
+        await self._lists.look_again()
+
+    async def heal(self) -> None:
+        """Make up for hints that never came, and for what a node that died has left undone."""
+        await self.active.refresh()
+        await self.active.sweep()
+        self.redactor.look_again()
         await self._lists.look_again()
 
     # -- live -----------------------------------------------------------------------------------------
@@ -321,6 +346,10 @@ class Rooms:
             self.audience.report(message)
         elif isinstance(message, PersonalEvent):
             self.audience.pass_on(message)
+        elif isinstance(message, HandOver):
+            self.handovers.take(message)
+        elif isinstance(message, HandOverAnswer):
+            self.handovers.answered(message)
         elif isinstance(message, RoomChanged):
             self._own(self._lists.tell(message))
 

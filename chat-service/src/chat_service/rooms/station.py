@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chat_service.rooms.delivery import DeliveryLimits
-from chat_service.rooms.writer import WriterLimits
+from chat_service.rooms.waiting import WriterLimits
 
 
 def _unlimited(room: str) -> None:
