@@ -106,10 +106,14 @@ class RetentionJob:
             old = _before(page, cutoff, now)
             if old:
                 seen = old[-1].seq
-                last = max([last, *(entry.seq for entry in old if entry.kind in WRITTEN)])
+                last = max([last, *(entry.seq for entry in old if _removable(entry))])
             if len(old) < len(page):
                 break
         return seen, last
+
+
+def _removable(entry: Entry) -> bool:
+    return entry.kind in WRITTEN and not entry.redacted
 
 
 def _before(page: list[Entry], cutoff: int, now: int) -> list[Entry]:
