@@ -132,7 +132,7 @@ class WebhookDirectory(Protocol):
         ...
 
     async def forget_from(self, webhook: str, room: str, seq: int) -> None:
-        """Forget the deliveries of a room's entries from `seq` on: they are to be made as if for the first time."""
+        """Forget the deliveries of a room's entries from `seq` on: they are to be made as if never made."""
         ...
 
     async def forget_retries(self, webhook: str) -> None:

@@ -34,7 +34,7 @@ class Job(Protocol):
     name: str
 
     async def about(self, rooms: Collection[str]) -> list[Work]:
-        """What may be due now that something was written to these rooms. A hint: too much or too little is fine."""
+        """What may be due now that something was written to these rooms. Too much or too little is fine."""
         ...
 
     def due(self) -> AsyncIterator[list[Work]]:
@@ -67,7 +67,7 @@ class WorkQueue(Protocol):
         ...
 
     async def offer(self, works: Sequence[Work]) -> None:
-        """Say that work is due. What waits already waits once; what is claimed now is given out once more after."""
+        """Say that work is due. What waits already waits once; what is claimed is given out once more after."""
         ...
 
     async def take(self) -> Claim:

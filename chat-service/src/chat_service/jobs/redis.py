@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -50,9 +51,15 @@ log = structlog.get_logger()
 class RedisQueue:
     """`WorkQueue` on a Redis server, for the worker of that name. While Redis is away, nobody is given work."""
 
-    def __init__(self, url: str, worker: str, *, stalled_s: float = STALLED_S) -> None:
+    def __init__(self, url: str, worker: str, *, tls_ca: Path | None = None, stalled_s: float = STALLED_S) -> None:
+        tls: dict[str, Any] = {} if tls_ca is None else {"ssl_ca_certs": str(tls_ca)}
         self._redis: Any = Redis.from_url(
-            url, decode_responses=True, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+            url,
+            protocol=2,
+            decode_responses=True,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            **tls,
         )
         self._worker = worker
         self._stalled_s = stalled_s
@@ -137,7 +144,9 @@ class RedisQueue:
         now = time.monotonic()
         if now >= self._next_stalled:
             idle_ms = int(self._stalled_s * 1000)
-            _, entries, *_ = await self._redis.xautoclaim(self._stream, GROUP, self._worker, idle_ms, "0-0", count=1)
+            _, entries, *_ = await self._redis.xautoclaim(
+                self._stream, GROUP, self._worker, idle_ms, "0-0", count=1
+            )
             if entries:
                 log.info("jobs.taken_over", work=entries[0][1].get("work"))
                 return entries[0][0], entries[0][1]["work"]

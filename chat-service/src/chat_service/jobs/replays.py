@@ -25,7 +25,12 @@ class ReplayJob:
     name = "replays"
 
     def __init__(
-        self, hooks: WebhookDirectory, reader: LogReader, rooms: ActiveRooms, deliverer: Deliverer, metrics: Metrics
+        self,
+        hooks: WebhookDirectory,
+        reader: LogReader,
+        rooms: ActiveRooms,
+        deliverer: Deliverer,
+        metrics: Metrics,
     ) -> None:
         self._hooks = hooks
         self._reader = reader

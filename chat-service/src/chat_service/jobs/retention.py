@@ -117,7 +117,7 @@ def _removable(entry: Entry) -> bool:
 
 
 def _before(page: list[Entry], cutoff: int, now: int) -> list[Entry]:
-    """The first entries of `page`, up to the last one that is older than `cutoff` with nothing younger before it."""
+    """The first entries of `page`, up to the last that is older than `cutoff` with nothing younger before it."""
     end = 0
     for count, entry in enumerate(page, start=1):
         if entry.ts < cutoff:

@@ -1,4 +1,4 @@
-"""Running jobs: finding what is due, taking what the queue gives to this worker, coming back to what has to wait."""
+"""Running jobs: finding what is due, taking what the queue gives out, coming back to what has to wait."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ SLICE_S = 5.0
 """After so long a lane makes room for others."""
 
 LANES_MOST = 4
-"""Lanes of one webhook that this worker has open at once: a slow receiver leaves the other workers' slots alone."""
+"""Lanes of one webhook that a worker has open at once: a slow receiver leaves slots for the others."""
 
 log = structlog.get_logger()
 

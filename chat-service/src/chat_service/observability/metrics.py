@@ -58,7 +58,9 @@ class Metrics:
         self.webhook_deliveries = counter(
             "chat_webhook_deliveries", "Attempts to deliver to webhooks by how they ended.", ["outcome"]
         )
-        self.webhook_dead_letters = gauge("chat_webhook_dead_letters", "Deliveries that were given up and are kept.")
+        self.webhook_dead_letters = gauge(
+            "chat_webhook_dead_letters", "Deliveries that were given up and are kept."
+        )
         self.event_loop_lag_seconds = histogram(
             "chat_event_loop_lag_seconds",
             "How much later than asked the event loop woke up.",

@@ -106,7 +106,7 @@ class LogReader:
         return items
 
     async def entries(self, state: RoomState, after: int, limit: int) -> list[Entry]:
-        """Up to `limit` entries with seq > `after`, ascending, masked, whatever their size: for the service itself."""
+        """Up to `limit` entries with seq > `after`, ascending, masked, of any size: for the service itself."""
         async with self._pages:
             return await self._masked(state, await self._log.read(state.room, after, limit))
 

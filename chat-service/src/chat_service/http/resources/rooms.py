@@ -201,9 +201,7 @@ class RoomsResource:
 
 def _changes(asked: RoomChange) -> dict[Kind, dict[str, Any]]:
     given: dict[str, Any] = {
-        name: value
-        for name in (*_SETTINGS, "name", "topic")
-        if (value := getattr(asked, name)) is not UNSET
+        name: value for name in (*_SETTINGS, "name", "topic") if (value := getattr(asked, name)) is not UNSET
     }
     settings: dict[str, Any] = {name: given[name] for name in _SETTINGS if name in given}
     changes: dict[Kind, dict[str, Any]] = {Kind.SETTINGS: settings} if settings else {}

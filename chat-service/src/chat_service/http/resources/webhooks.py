@@ -26,7 +26,7 @@ class WebhookCreate(Request):
 
     url: Url
     room: RoomId | UnsetType = UNSET
-    events: Events = []
+    events: Events | UnsetType = UNSET
 
 
 class WebhookChange(Request):
@@ -113,7 +113,8 @@ class WebhooksResource:
         """Make a webhook."""
         asked = call.body
         room = None if asked.room is UNSET else asked.room
-        return _view(await self._webhooks.make(call.principal, room, asked.url, asked.events), with_secret=True)
+        events = () if asked.events is UNSET else asked.events
+        return _view(await self._webhooks.make(call.principal, room, asked.url, events), with_secret=True)
 
     async def list_webhooks(self, call: Call[None, WebhooksQuery]) -> WebhookList:
         """Show webhooks."""
