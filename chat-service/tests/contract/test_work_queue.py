@@ -1,0 +1,220 @@
+"""What every WorkQueue must do. A new one joins by its name in `ADAPTERS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from chat_service.jobs import Work, WorkQueue
+from chat_service.jobs.local import LocalQueue
+from chat_service.jobs.redis import RedisQueue
+from servers.jobs_redis import JobsRedis, jobs_redis
+
+Require = Callable[[str], str]
+A, B, C = (Work("job", "subject", "c" + letter * 21) for letter in "abc")
+STALLED_S = 1.0
+SOON_S = 20.0
+
+
+@asynccontextmanager
+async def local(require: Require, folder: Path) -> AsyncIterator[WorkQueue]:
+    del require, folder
+    queue = LocalQueue()
+    await queue.start()
+    yield queue
+    await queue.stop()
+
+
+@asynccontextmanager
+async def redis(require: Require, folder: Path) -> AsyncIterator[WorkQueue]:
+    with jobs_redis(require("redis-server"), folder) as server:
+        queue = RedisQueue(server.url, "one", stalled_s=STALLED_S)
+        await queue.start()
+        yield queue
+        await queue.stop()
+
+
+ADAPTERS: dict[str, Callable[[Require, Path], AbstractAsyncContextManager[WorkQueue]]] = {
+    "local": local,
+    "redis": redis,
+}
+
+
+@pytest.fixture(params=ADAPTERS)
+async def queue(request: pytest.FixtureRequest, require: Require, tmp_path: Path) -> AsyncIterator[WorkQueue]:
+    async with ADAPTERS[request.param](require, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def server(require: Require, tmp_path: Path) -> AsyncIterator[JobsRedis]:
+    with jobs_redis(require("redis-server"), tmp_path) as started:
+        yield started
+
+
+async def nothing_to_take(queue: WorkQueue) -> bool:
+    try:
+        async with asyncio.timeout(0.3):
+            await queue.take()
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_what_is_offered_is_given_out_once(queue: WorkQueue) -> None:
+    await queue.offer([A, B])
+    await queue.offer([B, A])
+    await queue.offer([])
+    first, second = await queue.take(), await queue.take()
+    assert [first.work, second.work] == [A, B]
+    assert await nothing_to_take(queue)
+    await queue.done(first)
+    await queue.done(second)
+    assert await nothing_to_take(queue)
+    assert queue.healthy
+
+
+async def test_whoever_waits_is_given_what_comes(queue: WorkQueue) -> None:
+    waiting = asyncio.create_task(queue.take())
+    await asyncio.sleep(0.05)
+    await queue.offer([A])
+    assert (await waiting).work == A
+
+
+async def test_what_is_offered_while_it_is_claimed_is_given_out_once_more(queue: WorkQueue) -> None:
+    await queue.offer([A])
+    claim = await queue.take()
+    await queue.offer([A])
+    await queue.offer([A])
+    assert await nothing_to_take(queue)
+    await queue.done(claim)
+    again = await queue.take()
+    assert again.work == A
+    await queue.done(again)
+    assert await nothing_to_take(queue)
+
+
+async def test_what_is_released_is_given_out_again_at_once(queue: WorkQueue) -> None:
+    await queue.offer([A])
+    await queue.release(await queue.take())
+    assert (await queue.take()).work == A
+
+
+async def test_parts_of_work_may_be_empty(queue: WorkQueue) -> None:
+    for work in (Work("replays", "w" + "a" * 21, ""), Work("retention", "", "c" + "a" * 21)):
+        await queue.offer([work])
+        assert (await queue.take()).work == work
+
+
+# -- the lock of the local one -------------------------------------------------------------------------
+
+
+async def test_of_processes_with_one_lock_only_one_works_and_another_takes_over(tmp_path: Path) -> None:
+    one, other = (LocalQueue(tmp_path / "jobs.lock") for _ in range(2))
+    await one.offer([A])
+    assert (await one.take()).work == A
+    await other.offer([B])
+    standing_by = asyncio.create_task(other.take())
+    await asyncio.sleep(0.1)
+    assert not standing_by.done()
+    await one.stop()
+    assert (await standing_by).work == B
+    await other.stop()
+
+
+# -- several workers of the Redis one --------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def workers(server: JobsRedis, *names: str) -> AsyncIterator[list[RedisQueue]]:
+    queues = [RedisQueue(server.url, name, stalled_s=STALLED_S) for name in names]
+    for queue in queues:
+        await queue.start()
+    yield queues
+    for queue in queues:
+        await queue.stop()
+
+
+async def test_workers_share_what_is_offered_by_any_of_them(server: JobsRedis) -> None:
+    async with workers(server, "one", "other") as (one, other):
+        await one.offer([A, B])
+        await other.offer([A, B, C])
+        claims = [await one.take(), await other.take(), await one.take()]
+        assert {claim.work for claim in claims} == {A, B, C}
+        assert await nothing_to_take(other)
+
+
+async def test_work_of_a_worker_that_fell_silent_is_given_to_another(server: JobsRedis) -> None:
+    async with workers(server, "one", "other") as (one, other):
+        await one.offer([A])
+        claim = await one.take()
+        assert one._renewing is not None
+        one._renewing.cancel()  # as if the process stood still
+        async with asyncio.timeout(SOON_S):
+            taken = await other.take()
+        assert taken.work == A
+        await one.done(claim)  # it comes back and knows nothing of that
+        await one.offer([A])
+        assert await nothing_to_take(one)
+        await other.done(taken)
+        async with asyncio.timeout(SOON_S):  # what was offered meanwhile
+            assert (await one.take()).work == A
+
+
+async def test_work_that_takes_long_stays_with_its_worker(server: JobsRedis) -> None:
+    async with workers(server, "one", "other") as (one, other):
+        await one.offer([A])
+        claim = await one.take()
+        for _ in range(int(4 * STALLED_S)):
+            await asyncio.sleep(1)
+            await other.offer([A])
+            assert await nothing_to_take(other)
+        await one.done(claim)
+        assert (await other.take()).work == A
+
+
+async def test_what_redis_forgets_is_taken_when_it_is_offered_again(server: JobsRedis) -> None:
+    async with workers(server, "one") as (queue,):
+        await queue.offer([A, B])
+        claim = await queue.take()
+        with server.client() as client:
+            client.flushall()
+        await queue.done(claim)
+        await queue.offer([B])
+        async with asyncio.timeout(SOON_S):
+            assert (await queue.take()).work == B
+
+
+async def test_a_redis_that_dies_is_waited_for(server: JobsRedis) -> None:
+    async with workers(server, "one") as (queue,):
+        await queue.offer([A])
+        waiting = asyncio.create_task(queue.take())
+        assert (await waiting).work == A
+        waiting = asyncio.create_task(queue.take())
+        await asyncio.sleep(0.1)
+        server.kill()
+        while queue.healthy:
+            await asyncio.sleep(0.05)
+        await queue.offer([B])  # lost, and no error of the one who offers
+        server.start()
+        async with asyncio.timeout(SOON_S):
+            while not queue.healthy:
+                await asyncio.sleep(0.05)
+        await queue.offer([C])
+        async with asyncio.timeout(SOON_S):
+            assert (await waiting).work == C
+
+
+async def test_the_stream_holds_only_what_is_not_done(server: JobsRedis) -> None:
+    async with workers(server, "one") as (queue,):
+        for _ in range(50):
+            await queue.offer([A, B])
+            for claim in [await queue.take(), await queue.take()]:
+                await queue.done(claim)
+        with server.client() as client:
+            assert client.xlen("chat:{jobs}:due") == 0
+            assert client.keys("chat:{jobs}:*") == ["chat:{jobs}:due"]
