@@ -189,6 +189,12 @@ async def test_what_redis_forgets_is_taken_when_it_is_offered_again(server: Jobs
             assert (await queue.take()).work == B
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SOON_S):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+
+
 async def test_a_redis_that_dies_is_waited_for(server: JobsRedis) -> None:
     async with workers(server, "one") as (queue,):
         await queue.offer([A])
@@ -197,13 +203,10 @@ async def test_a_redis_that_dies_is_waited_for(server: JobsRedis) -> None:
         waiting = asyncio.create_task(queue.take())
         await asyncio.sleep(0.1)
         server.kill()
-        while queue.healthy:
-            await asyncio.sleep(0.05)
+        await until(lambda: not queue.healthy)
         await queue.offer([B])  # lost, and no error of the one who offers
         server.start()
-        async with asyncio.timeout(SOON_S):
-            while not queue.healthy:
-                await asyncio.sleep(0.05)
+        await until(lambda: queue.healthy)
         await queue.offer([C])
         async with asyncio.timeout(SOON_S):
             assert (await waiting).work == C
