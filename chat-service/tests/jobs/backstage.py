@@ -89,7 +89,7 @@ async def opened(
         if working:
             await heart.background.start()
         yield Backstage(heart, metrics, at, *people)
-        await heart.background.stop(10)
+        await heart.background.stop(3)
         await heart.rooms.finish()
     finally:
         await heart.close()

@@ -308,13 +308,15 @@ def refusal(problem: Exception, kind: Any) -> RequestError:
 
 
 def _choices(kind: Any, path: str) -> list[str]:
-    """The values of the enum at `path` in `kind`."""
+    """The values of the enum at `path` in `kind`; a list's items are a `[...]` behind its name."""
     at = msgspec.inspect.type_info(kind)
     for name in path.split("."):
         if isinstance(at, msgspec.inspect.StructType):
-            at = next(field.type for field in at.fields if field.encode_name == name)
+            at = next(field.type for field in at.fields if field.encode_name == name.removesuffix("[...]"))
         if isinstance(at, msgspec.inspect.UnionType):
             at = next(one for one in at.types if not isinstance(one, msgspec.inspect.NoneType))
+        if isinstance(at, msgspec.inspect.ListType) and name.endswith("[...]"):
+            at = at.item_type
     if isinstance(at, msgspec.inspect.EnumType):
         return [str(value) for value in at.cls]
     return [str(value) for value in at.values] if isinstance(at, msgspec.inspect.LiteralType) else []
