@@ -171,7 +171,7 @@ async def test_a_direct_room_has_no_webhooks_of_its_own(ann: Client, bob: Client
         "http://169.254.169.254/latest/meta-data",
         "http://0x7f.1.2.3:99999/",
         "javascript:alert(1)",
-        "http://2130706433/",
+        "http://167772161/",
         "https://example.org/" + "x" * 2000,
     ],
 )

@@ -308,14 +308,15 @@ def refusal(problem: Exception, kind: Any) -> RequestError:
 
 
 def _choices(kind: Any, path: str) -> list[str]:
-    """The values of the enum at `path` in `kind`; a list's items are a `[...]` behind its name."""
+    """The values of the enum at `path` in `kind`; a list's item is a `[2]` or `[...]` behind its name."""
     at = msgspec.inspect.type_info(kind)
-    for name in path.split("."):
+    for step in path.split("."):
+        name, _, item = step.partition("[")
         if isinstance(at, msgspec.inspect.StructType):
-            at = next(field.type for field in at.fields if field.encode_name == name.removesuffix("[...]"))
+            at = next(field.type for field in at.fields if field.encode_name == name)
         if isinstance(at, msgspec.inspect.UnionType):
             at = next(one for one in at.types if not isinstance(one, msgspec.inspect.NoneType))
-        if isinstance(at, msgspec.inspect.ListType) and name.endswith("[...]"):
+        if isinstance(at, msgspec.inspect.ListType) and item:
             at = at.item_type
     if isinstance(at, msgspec.inspect.EnumType):
         return [str(value) for value in at.cls]
