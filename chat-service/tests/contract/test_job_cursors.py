@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 
 from chat_service.directory.cursors import JobCursors
+from chat_service.directory.mongo_cursors import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.directory.mongo_cursors import MongoJobCursors
 from chat_service.directory.sqlite_cursors import MIGRATIONS, SqliteJobCursors
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
 from rooms.entries import OTHER_ROOM, ROOM
+from servers.mongo_stores import mongo_stores
 
 Pair = tuple[JobCursors, JobCursors]
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Pair]:
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    folder: Path = request.getfixturevalue("tmp_path")
     stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
     for store in stores:
         await store.open(exclusive=False)
@@ -29,13 +33,22 @@ async def sqlite(folder: Path) -> AsyncIterator[Pair]:
         await store.close()
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Pair]]] = {"sqlite": sqlite}
+@asynccontextmanager
+async def mongo(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), MONGO_MIGRATIONS) as (one, other):
+        yield MongoJobCursors(one), MongoJobCursors(other)
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Pair]]] = {
+    "sqlite": sqlite,
+    "mongo": mongo,
+}
 
 
 @pytest.fixture(params=ADAPTERS)
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     """The cursors as two workers hold them."""
-    async with ADAPTERS[request.param](tmp_path) as cursors:
+    async with ADAPTERS[request.param](request) as cursors:
         yield cursors
 
 
