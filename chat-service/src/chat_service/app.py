@@ -110,7 +110,9 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
     filing = Filing(files, stores.log, rooms.browsing, _clock_ms)
     indexer = Indexer(stores.log, stores.texts, rooms.reader, rooms.active)
     searching = Searching(stores.texts, stores.rooms, rooms.browsing, people)
-    background = open_background(settings, stores, rooms, metrics, version("chat-service"))
+    background = open_background(
+        settings, stores, rooms, metrics, world=incarnation, version=version("chat-service")
+    )
     _tell_of_writes(rooms, indexer, background)
     return Heart(stores, identity, rooms, filing, files, indexer, searching, background, limits)
 

@@ -11,7 +11,6 @@ from chat_service.jobs.delivering import Deliverer
 from chat_service.jobs.local import LocalQueue
 from chat_service.jobs.managing import Webhooks
 from chat_service.jobs.patience import Patience
-from chat_service.jobs.redis import RedisQueue
 from chat_service.jobs.replays import ReplayJob
 from chat_service.jobs.retention import RetentionJob
 from chat_service.jobs.runner import Runner
@@ -53,9 +52,9 @@ def serves_jobs(settings: Settings) -> bool:
 
 
 def open_background(
-    settings: Settings, stores: Stores, rooms: Rooms, metrics: Metrics, version: str
+    settings: Settings, stores: Stores, rooms: Rooms, metrics: Metrics, *, world: str, version: str
 ) -> Background:
-    """Wire jobs on open stores."""
+    """Wire jobs on open stores, whose incarnation is `world`."""
     rules = AddressRules(settings.webhook_allowed_networks)
     sender = Sender(rules, settings.webhook_timeout_s, version)
     patience = Patience(
@@ -77,18 +76,28 @@ def open_background(
             clock_ms=_clock_ms,
         ),
     )
-    runner = Runner(_queue(settings, stores), jobs, concurrency=settings.jobs_concurrency)
+    runner = Runner(_queue(settings, stores, world), jobs, concurrency=settings.jobs_concurrency)
     webhooks = Webhooks(stores.webhooks, stores.cursors, stores.log, rooms, rules, deliverer, _clock_ms)
     webhooks.changed = runner.changed
     return Background(runner, webhooks, sender)
 
 
-def _queue(settings: Settings, stores: Stores) -> WorkQueue:
-    if settings.redis_urls is None:
+def _queue(settings: Settings, stores: Stores, world: str) -> WorkQueue:
+    urls = settings.redis_urls
+    if urls is None:
         return LocalQueue(None if stores.file is None else settings.data_dir / LOCK_FILE)
-    # One of them is enough: little goes through it, and nothing is lost with it.
-    first, *_ = settings.redis_urls.current().split(",")
-    return RedisQueue(first, settings.node_id, tls_ca=settings.redis_tls_ca, stalled_s=settings.jobs_stalled_s)
+    # Only who uses Redis loads its client.
+    from chat_service.bus.redis_endpoints import parse_endpoints  # noqa: PLC0415
+    from chat_service.jobs.redis import RedisQueue  # noqa: PLC0415
+
+    return RedisQueue(
+        # One of them is enough: little goes through it, and nothing is lost with it.
+        lambda: min(parse_endpoints(urls.current()), key=lambda endpoint: endpoint.address),
+        world=world,
+        worker=settings.node_id,
+        tls_ca=settings.redis_tls_ca,
+        stalled_s=settings.jobs_stalled_s,
+    )
 
 
 def _clock_ms() -> int:

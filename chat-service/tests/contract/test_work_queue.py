@@ -12,7 +12,7 @@ import pytest
 from chat_service.jobs import Work, WorkQueue
 from chat_service.jobs.local import LocalQueue
 from chat_service.jobs.redis import RedisQueue
-from servers.jobs_redis import JobsRedis, jobs_redis
+from servers.redis_server import RedisServer, redis_server
 
 Require = Callable[[str], str]
 A, B, C = (Work("job", "subject", "c" + letter * 21) for letter in "abc")
@@ -29,10 +29,14 @@ async def local(require: Require, folder: Path) -> AsyncIterator[WorkQueue]:
     await queue.stop()
 
 
+def queue_of(server: RedisServer, worker: str, world: str = "world") -> RedisQueue:
+    return RedisQueue(lambda: server.endpoint, world=world, worker=worker, stalled_s=STALLED_S)
+
+
 @asynccontextmanager
 async def redis(require: Require, folder: Path) -> AsyncIterator[WorkQueue]:
-    with jobs_redis(require("redis-server"), folder) as server:
-        queue = RedisQueue(server.url, "one", stalled_s=STALLED_S)
+    with redis_server(require("redis-server"), folder) as server:
+        queue = queue_of(server, "one")
         await queue.start()
         yield queue
         await queue.stop()
@@ -51,8 +55,8 @@ async def queue(request: pytest.FixtureRequest, require: Require, tmp_path: Path
 
 
 @pytest.fixture
-def server(require: Require, tmp_path: Path) -> AsyncIterator[JobsRedis]:
-    with jobs_redis(require("redis-server"), tmp_path) as started:
+def server(require: Require, tmp_path: Path) -> AsyncIterator[RedisServer]:
+    with redis_server(require("redis-server"), tmp_path) as started:
         yield started
 
 
@@ -130,8 +134,8 @@ async def test_of_processes_with_one_lock_only_one_works_and_another_takes_over(
 
 
 @asynccontextmanager
-async def workers(server: JobsRedis, *names: str) -> AsyncIterator[list[RedisQueue]]:
-    queues = [RedisQueue(server.url, name, stalled_s=STALLED_S) for name in names]
+async def workers(server: RedisServer, *names: str) -> AsyncIterator[list[RedisQueue]]:
+    queues = [queue_of(server, name) for name in names]
     for queue in queues:
         await queue.start()
     yield queues
@@ -139,7 +143,7 @@ async def workers(server: JobsRedis, *names: str) -> AsyncIterator[list[RedisQue
         await queue.stop()
 
 
-async def test_workers_share_what_is_offered_by_any_of_them(server: JobsRedis) -> None:
+async def test_workers_share_what_is_offered_by_any_of_them(server: RedisServer) -> None:
     async with workers(server, "one", "other") as (one, other):
         await one.offer([A, B])
         await other.offer([A, B, C])
@@ -148,7 +152,30 @@ async def test_workers_share_what_is_offered_by_any_of_them(server: JobsRedis) -
         assert await nothing_to_take(other)
 
 
-async def test_work_of_a_worker_that_fell_silent_is_given_to_another(server: JobsRedis) -> None:
+async def test_worlds_on_one_server_do_not_share_work(server: RedisServer) -> None:
+    async with workers(server, "one") as (queue,):
+        other = queue_of(server, "one", "another world")
+        await other.start()
+        await other.offer([A])
+        assert await nothing_to_take(queue)
+        assert (await other.take()).work == A
+        await other.stop()
+
+
+async def test_a_changed_password_is_taken_up_at_the_next_connection(server: RedisServer) -> None:
+    async with workers(server, "one") as (queue,):
+        await queue.offer([A])
+        server.password = "another"
+        server.kill()
+        server.start()
+        await queue.offer([A])
+        async with asyncio.timeout(SOON_S):
+            while (await queue.take()).work != A:
+                pass
+        assert queue.healthy
+
+
+async def test_work_of_a_worker_that_fell_silent_is_given_to_another(server: RedisServer) -> None:
     async with workers(server, "one", "other") as (one, other):
         await one.offer([A])
         claim = await one.take()
@@ -165,7 +192,7 @@ async def test_work_of_a_worker_that_fell_silent_is_given_to_another(server: Job
             assert (await one.take()).work == A
 
 
-async def test_work_that_takes_long_stays_with_its_worker(server: JobsRedis) -> None:
+async def test_work_that_takes_long_stays_with_its_worker(server: RedisServer) -> None:
     async with workers(server, "one", "other") as (one, other):
         await one.offer([A])
         claim = await one.take()
@@ -177,12 +204,11 @@ async def test_work_that_takes_long_stays_with_its_worker(server: JobsRedis) -> 
         assert (await other.take()).work == A
 
 
-async def test_what_redis_forgets_is_taken_when_it_is_offered_again(server: JobsRedis) -> None:
+async def test_what_redis_forgets_is_taken_when_it_is_offered_again(server: RedisServer) -> None:
     async with workers(server, "one") as (queue,):
         await queue.offer([A, B])
         claim = await queue.take()
-        with server.client() as client:
-            client.flushall()
+        server.command("FLUSHALL")
         await queue.done(claim)
         await queue.offer([B])
         async with asyncio.timeout(SOON_S):
@@ -195,7 +221,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_redis_that_dies_is_waited_for(server: JobsRedis) -> None:
+async def test_a_redis_that_dies_is_waited_for(server: RedisServer) -> None:
     async with workers(server, "one") as (queue,):
         await queue.offer([A])
         waiting = asyncio.create_task(queue.take())
@@ -212,12 +238,11 @@ async def test_a_redis_that_dies_is_waited_for(server: JobsRedis) -> None:
             assert (await waiting).work == C
 
 
-async def test_the_stream_holds_only_what_is_not_done(server: JobsRedis) -> None:
+async def test_the_stream_holds_only_what_is_not_done(server: RedisServer) -> None:
     async with workers(server, "one") as (queue,):
         for _ in range(50):
             await queue.offer([A, B])
             for claim in [await queue.take(), await queue.take()]:
                 await queue.done(claim)
-        with server.client() as client:
-            assert client.xlen("chat:{jobs}:due") == 0
-            assert client.keys("chat:{jobs}:*") == ["chat:{jobs}:due"]
+        assert server.command("XLEN", "chat:{world}:jobs:due") == 0
+        assert server.command("KEYS", "*") == [b"chat:{world}:jobs:due"]

@@ -13,7 +13,7 @@ from eventually import eventually
 from service_process import MakePlace, Place, ServiceProcess, StartService, metrics_of
 from webhook_crowd import SETTINGS, SOON_S, WebhookCrowd, beside, webhook_crowd
 
-from servers.jobs_redis import JobsRedis, jobs_redis
+from servers.redis_server import RedisServer, redis_server
 from servers.webhook_receiver import OK, Arrival, Behaviour
 
 # Redis is for several nodes, which need a database that several nodes can share. To share out work it is enough
@@ -23,12 +23,12 @@ WARNS = {"jobs.redis_away", "dependency.changed", "webhook.given_up"}
 
 
 @pytest.fixture
-def redis(require: Callable[[str], str], tmp_path: Path) -> Iterator[JobsRedis]:
-    with jobs_redis(require("redis-server"), tmp_path / "redis") as server:
+def redis(require: Callable[[str], str], tmp_path: Path) -> Iterator[RedisServer]:
+    with redis_server(require("redis-server"), tmp_path / "redis") as server:
         yield server
 
 
-async def two_workers(place: Place, start: StartService, redis: JobsRedis) -> list[ServiceProcess]:
+async def two_workers(place: Place, start: StartService, redis: RedisServer) -> list[ServiceProcess]:
     """A service that runs no jobs, and two workers beside it; returns the workers."""
     service = start(place, measured=False)
     await service.ready()
@@ -38,7 +38,7 @@ async def two_workers(place: Place, start: StartService, redis: JobsRedis) -> li
     return workers
 
 
-def worker(place: Place, start: StartService, redis: JobsRedis) -> ServiceProcess:
+def worker(place: Place, start: StartService, redis: RedisServer) -> ServiceProcess:
     own = beside(place, CHAT_REDIS_URLS=redis.url)
     return start(own, command="worker", prelude=PRELUDE, measured=False, warns=WARNS)
 
@@ -49,7 +49,7 @@ async def delivered_by(process: ServiceProcess) -> float:
 
 
 async def test_workers_share_the_work(
-    make_place: MakePlace, start_service: StartService, redis: JobsRedis, seed: int
+    make_place: MakePlace, start_service: StartService, redis: RedisServer, seed: int
 ) -> None:
     place = make_place(**SETTINGS, CHAT_JOBS="off")
     workers = await two_workers(place, start_service, redis)
@@ -59,12 +59,12 @@ async def test_workers_share_the_work(
         await crowd.assert_nothing_lost()
         assert len(crowd.at.took) == 160  # nobody did what another one did
         assert min([await delivered_by(one) for one in workers]) > 0
-        with redis.client() as client:
-            await eventually(lambda: client.xlen("chat:{jobs}:due") == 0, SOON_S)
+        (stream,) = redis.command("KEYS", "chat:{*}:jobs:due")
+        await eventually(lambda: redis.command("XLEN", stream) == 0, SOON_S)
 
 
 async def test_a_redis_that_forgets_and_dies_loses_nothing(
-    make_place: MakePlace, start_service: StartService, redis: JobsRedis, seed: int
+    make_place: MakePlace, start_service: StartService, redis: RedisServer, seed: int
 ) -> None:
     place = make_place(**SETTINGS, CHAT_JOBS="off")
     await two_workers(place, start_service, redis)
@@ -73,8 +73,7 @@ async def test_a_redis_that_forgets_and_dies_loses_nothing(
         talking = asyncio.create_task(crowd.talk(60, pause_s=0.05))
         for _ in range(3):
             await asyncio.sleep(1)
-            with redis.client() as client:
-                client.flushall()
+            redis.command("FLUSHALL")
         redis.kill()
         await asyncio.sleep(1)
         redis.start()
@@ -86,7 +85,7 @@ async def test_a_redis_that_forgets_and_dies_loses_nothing(
 
 
 async def test_the_work_of_one_that_stands_still_is_done_by_the_other(
-    make_place: MakePlace, start_service: StartService, redis: JobsRedis
+    make_place: MakePlace, start_service: StartService, redis: RedisServer
 ) -> None:
     place = make_place(**SETTINGS, CHAT_JOBS="off")
     workers = await two_workers(place, start_service, redis)
@@ -112,7 +111,7 @@ async def _both_at_work(workers: list[ServiceProcess]) -> bool:
 
 
 async def test_workers_that_are_killed_one_after_another_lose_nothing(
-    make_place: MakePlace, start_service: StartService, redis: JobsRedis, seed: int
+    make_place: MakePlace, start_service: StartService, redis: RedisServer, seed: int
 ) -> None:
     chance = random.Random(seed)
     place = make_place(**SETTINGS, CHAT_JOBS="off")
@@ -136,7 +135,7 @@ async def _kill_some(
 
 
 async def test_what_was_given_up_can_be_had_again_from_any_worker(
-    make_place: MakePlace, start_service: StartService, redis: JobsRedis
+    make_place: MakePlace, start_service: StartService, redis: RedisServer
 ) -> None:
     place = make_place(**{**SETTINGS, "CHAT_WEBHOOK_ATTEMPTS": "2"}, CHAT_JOBS="off")
     await two_workers(place, start_service, redis)

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import structlog
 from redis.asyncio import Redis
+from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError, ResponseError
 
+from chat_service.bus.redis_endpoints import RedisEndpoint
 from chat_service.jobs import Claim, Work
 
 T = TypeVar("T")
-
-PREFIX = "chat:{jobs}"
-"""What every key begins with; the braces keep them in one slot of a cluster."""
 
 GROUP = "workers"
 LONGEST = 10_000
@@ -51,10 +50,29 @@ log = structlog.get_logger()
 class RedisQueue:
     """`WorkQueue` on a Redis server, for the worker of that name. While Redis is away, nobody is given work."""
 
-    def __init__(self, url: str, worker: str, *, tls_ca: Path | None = None, stalled_s: float = STALLED_S) -> None:
-        tls: dict[str, Any] = {} if tls_ca is None else {"ssl_ca_certs": str(tls_ca)}
-        self._redis: Any = Redis.from_url(
-            url,
+    def __init__(
+        self,
+        endpoint: Callable[[], RedisEndpoint],
+        *,
+        world: str,
+        worker: str,
+        tls_ca: Path | None = None,
+        stalled_s: float = STALLED_S,
+    ) -> None:
+        """Prepare for a server, whose user and password are asked for again at every connection.
+
+        `world` is the store's incarnation: worlds that share a server do not share work. No other running worker
+        has the name `worker`.
+        """
+        at = endpoint()
+        tls: dict[str, Any] = {"ssl": True} if at.tls else {}
+        if at.tls and tls_ca is not None:
+            tls["ssl_ca_certs"] = str(tls_ca)
+        self._redis: Any = Redis(
+            host=at.host,
+            port=at.port,
+            db=at.database,
+            credential_provider=_Credentials(endpoint) if at.password else None,
             protocol=2,
             decode_responses=True,
             socket_timeout=TIMEOUT_S,
@@ -63,11 +81,9 @@ class RedisQueue:
         )
         self._worker = worker
         self._stalled_s = stalled_s
-        self._stream = f"{PREFIX}:due"
-        self._waiting = f"{PREFIX}:waiting"
-        self._running = f"{PREFIX}:running"
-        self._again = f"{PREFIX}:again"
-        self._owners = f"{PREFIX}:owners"
+        # The braces keep all of them in one slot of a cluster.
+        keys = (f"chat:{{{world}}}:jobs:{name}" for name in ("due", "waiting", "running", "again", "owners"))
+        self._stream, self._waiting, self._running, self._again, self._owners = keys
         self._held: dict[str, str] = {}
         self._next_stalled = 0.0
         self._pause_s = 0.0
@@ -206,6 +222,18 @@ class RedisQueue:
     def _script(self, name: str) -> Any:
         text = files(__package__).joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")
         return self._redis.register_script(text)
+
+
+class _Credentials(CredentialProvider):
+    """User and password of an endpoint as they are at the moment."""
+
+    def __init__(self, endpoint: Callable[[], RedisEndpoint]) -> None:
+        self._endpoint = endpoint
+
+    def get_credentials(self) -> tuple[str, str]:
+        """See CredentialProvider."""
+        now = self._endpoint()
+        return now.username or "default", now.password
 
 
 def _text(work: Work) -> str:
