@@ -235,6 +235,10 @@ class _Credentials(CredentialProvider):
         now = self._endpoint()
         return now.username or "default", now.password
 
+    async def get_credentials_async(self) -> tuple[str, str]:
+        """See CredentialProvider."""
+        return self.get_credentials()
+
 
 def _text(work: Work) -> str:
     return _SEPARATOR.join((work.job, work.subject, work.room))

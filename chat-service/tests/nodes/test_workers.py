@@ -3,44 +3,77 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eventually import eventually
-from service_process import MakePlace, Place, ServiceProcess, StartService, metrics_of
+from service_process import Place, ServiceProcess, StartService, free_port, metrics_of
 from webhook_crowd import SETTINGS, SOON_S, WebhookCrowd, beside, webhook_crowd
 
-from servers.redis_server import RedisServer, redis_server
+from servers.redis_server import RedisServer
 from servers.webhook_receiver import OK, Arrival, Behaviour
 
-# Redis is for several nodes, which need a database that several nodes can share. To share out work it is enough
-# that several workers open one file.
-PRELUDE = "import chat_service.settings as settings; settings.RULES = ()"
-WARNS = {"jobs.redis_away", "dependency.changed", "webhook.given_up"}
+WARNS = {"jobs.redis_away", "dependency.changed", "webhook.given_up", "bus.unwell", "store.unavailable"}
 
 
 @pytest.fixture
-def redis(require: Callable[[str], str], tmp_path: Path) -> Iterator[RedisServer]:
-    with redis_server(require("redis-server"), tmp_path / "redis") as server:
-        yield server
+def place(mongodb_uri: str, redis: RedisServer, tmp_path: Path) -> Place:
+    """Where a service that runs no jobs lives, on a database of the test's own."""
+    settings = {
+        **SETTINGS,
+        "CHAT_MONGODB_URI": mongodb_uri,
+        "CHAT_REDIS_URLS": redis.url,
+        "CHAT_FILES_URL": f"file://{tmp_path}",
+    }
+    return Place(tmp_path / "data", settings, metrics_port=free_port())
 
 
-async def two_workers(place: Place, start: StartService, redis: RedisServer) -> list[ServiceProcess]:
+@pytest.fixture
+def chance() -> random.Random:
+    """What chance is made of; it is printed where a test fails, and CHAT_TEST_SEED repeats it."""
+    seed = int(os.environ.get("CHAT_TEST_SEED") or random.SystemRandom().randrange(10**9))
+    print(f"CHAT_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+async def start_service() -> AsyncIterator[StartService]:
+    """As in the tests of processes: what a test starts has ended after it, and said nothing unexpected."""
+    started: list[ServiceProcess] = []
+
+    def start(place: Place, **options: Any) -> ServiceProcess:
+        process = ServiceProcess(place, measured=False, warns=WARNS, **options)
+        started.append(process)
+        return process
+
+    try:
+        yield start
+        for process in started:
+            await process.assert_stops()
+            process.assert_clean_log()
+    finally:
+        for process in started:
+            await process.kill()
+
+
+async def two_workers(place: Place, start: StartService) -> list[ServiceProcess]:
     """A service that runs no jobs, and two workers beside it; returns the workers."""
-    service = start(place, measured=False)
-    await service.ready()
-    workers = [worker(place, start, redis) for _ in range(2)]
+    service = start(place)
+    await service.ready(within_s=60)
+    workers = [worker(place, start) for _ in range(2)]
     for one in workers:
-        await one.ready()
+        await one.ready(within_s=60)
     return workers
 
 
-def worker(place: Place, start: StartService, redis: RedisServer) -> ServiceProcess:
-    own = beside(place, CHAT_REDIS_URLS=redis.url)
-    return start(own, command="worker", prelude=PRELUDE, measured=False, warns=WARNS)
+def worker(place: Place, start: StartService) -> ServiceProcess:
+    return start(beside(place), command="worker")
 
 
 async def delivered_by(process: ServiceProcess) -> float:
@@ -49,12 +82,11 @@ async def delivered_by(process: ServiceProcess) -> float:
 
 
 async def test_workers_share_the_work(
-    make_place: MakePlace, start_service: StartService, redis: RedisServer, seed: int
+    place: Place, start_service: StartService, redis: RedisServer, chance: random.Random
 ) -> None:
-    place = make_place(**SETTINGS, CHAT_JOBS="off")
-    workers = await two_workers(place, start_service, redis)
+    workers = await two_workers(place, start_service)
     async with webhook_crowd(place.url, rooms=8) as crowd:
-        crowd.fail_sometimes(random.Random(seed), delay_s=0.05)
+        crowd.fail_sometimes(chance, delay_s=0.05)
         await crowd.talk(20)
         await crowd.assert_nothing_lost()
         assert len(crowd.at.took) == 160  # nobody did what another one did
@@ -64,13 +96,12 @@ async def test_workers_share_the_work(
 
 
 async def test_a_redis_that_forgets_and_dies_loses_nothing(
-    make_place: MakePlace, start_service: StartService, redis: RedisServer, seed: int
+    place: Place, start_service: StartService, redis: RedisServer, chance: random.Random
 ) -> None:
-    place = make_place(**SETTINGS, CHAT_JOBS="off")
-    await two_workers(place, start_service, redis)
+    await two_workers(place, start_service)
     async with webhook_crowd(place.url, rooms=6) as crowd:
-        crowd.fail_sometimes(random.Random(seed), delay_s=0.02)
-        talking = asyncio.create_task(crowd.talk(60, pause_s=0.05))
+        crowd.fail_sometimes(chance, delay_s=0.02)
+        talking = asyncio.create_task(crowd.talk(40, pause_s=0.1))
         for _ in range(3):
             await asyncio.sleep(1)
             redis.command("FLUSHALL")
@@ -85,10 +116,9 @@ async def test_a_redis_that_forgets_and_dies_loses_nothing(
 
 
 async def test_the_work_of_one_that_stands_still_is_done_by_the_other(
-    make_place: MakePlace, start_service: StartService, redis: RedisServer
+    place: Place, start_service: StartService
 ) -> None:
-    place = make_place(**SETTINGS, CHAT_JOBS="off")
-    workers = await two_workers(place, start_service, redis)
+    workers = await two_workers(place, start_service)
     async with webhook_crowd(place.url, rooms=4) as crowd:
         crowd.at.behave = lambda _: Behaviour(delay_s=0.1)
         await crowd.talk(30)
@@ -111,21 +141,19 @@ async def _both_at_work(workers: list[ServiceProcess]) -> bool:
 
 
 async def test_workers_that_are_killed_one_after_another_lose_nothing(
-    make_place: MakePlace, start_service: StartService, redis: RedisServer, seed: int
+    place: Place, start_service: StartService, chance: random.Random
 ) -> None:
-    chance = random.Random(seed)
-    place = make_place(**SETTINGS, CHAT_JOBS="off")
-    workers = await two_workers(place, start_service, redis)
+    workers = await two_workers(place, start_service)
     async with webhook_crowd(place.url, rooms=5) as crowd:
         crowd.fail_sometimes(chance, delay_s=0.02)
-        await _kill_some(crowd, workers, chance, lambda: worker(place, start_service, redis))
+        await _kill_some(crowd, workers, chance, lambda: worker(place, start_service))
         await crowd.assert_nothing_lost()
 
 
 async def _kill_some(
     crowd: WebhookCrowd, workers: list[ServiceProcess], chance: random.Random, start: Callable[[], ServiceProcess]
 ) -> None:
-    talking = asyncio.create_task(crowd.talk(60, pause_s=0.05))
+    talking = asyncio.create_task(crowd.talk(40, pause_s=0.1))
     for _ in range(4):
         await asyncio.sleep(chance.uniform(0.5, 1.5))
         victim = workers.pop(chance.randrange(len(workers)))
@@ -135,10 +163,10 @@ async def _kill_some(
 
 
 async def test_what_was_given_up_can_be_had_again_from_any_worker(
-    make_place: MakePlace, start_service: StartService, redis: RedisServer
+    place: Place, start_service: StartService
 ) -> None:
-    place = make_place(**{**SETTINGS, "CHAT_WEBHOOK_ATTEMPTS": "2"}, CHAT_JOBS="off")
-    await two_workers(place, start_service, redis)
+    place = replace(place, settings={**place.settings, "CHAT_WEBHOOK_ATTEMPTS": "2"})
+    await two_workers(place, start_service)
     async with webhook_crowd(place.url, rooms=3) as crowd:
         broken: Behaviour | None = Behaviour(503)
 
