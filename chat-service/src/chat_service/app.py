@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
+from chat_service.background import Background, open_background, serves_jobs
 from chat_service.bus import Bus
 from chat_service.bus.local import LocalBus
 from chat_service.engine import Engine, EngineOptions, Limits, Refusal
@@ -40,6 +41,7 @@ from chat_service.rooms.station import RoomsLimits, Station
 from chat_service.rooms.waiting import WriterLimits
 from chat_service.settings import Settings
 from chat_service.stores import Stores, open_stores
+from chat_service.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,12 @@ class Heart:
     files: Files
     indexer: Indexer
     searching: Searching
+    background: Background
     limits: RateLimits
 
     async def close(self) -> None:
         """Stop whatever of it was started and close the store."""
+        await self.background.stop(0)
         await self.indexer.stop()
         await self.rooms.stop()
         await self.identity.stop()
@@ -105,9 +109,23 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
     )
     filing = Filing(files, stores.log, rooms.browsing, _clock_ms)
     indexer = Indexer(stores.log, stores.texts, rooms.reader, rooms.active)
-    rooms.publisher.wrote = indexer.note
     searching = Searching(stores.texts, stores.rooms, rooms.browsing, people)
-    return Heart(stores, identity, rooms, filing, files, indexer, searching, limits)
+    background = open_background(
+        settings, stores, rooms, metrics, world=incarnation, version=version("chat-service")
+    )
+    _tell_of_writes(rooms, indexer, background)
+    return Heart(stores, identity, rooms, filing, files, indexer, searching, background, limits)
+
+
+def _tell_of_writes(rooms: Rooms, indexer: Indexer, background: Background) -> None:
+    """Have the index and jobs know at once of what is written; without it they would find it later."""
+
+    def wrote(room: str) -> None:
+        indexer.note(room)
+        background.runner.note(room)
+
+    rooms.publisher.wrote = wrote
+    rooms.heard = background.runner.note
 
 
 async def serve(settings: Settings) -> None:
@@ -125,6 +143,29 @@ async def serve(settings: Settings) -> None:
     except StartError:
         await heart.close()
         raise
+
+
+async def work(settings: Settings) -> None:
+    """Run jobs until told to stop, beside whatever serves. Raises StartError where it cannot even begin."""
+    configure_logging(settings.log_level, settings.log_format, settings.node_id)
+    metrics = Metrics()
+    try:
+        heart = await open_heart(settings, metrics, exclusive=False)
+    except (ChatError, RuntimeError, OSError, ValueError) as problem:
+        raise StartError(str(problem)) from problem
+    worker = Worker(
+        heart.stores,
+        heart.rooms,
+        heart.indexer,
+        heart.background,
+        metrics,
+        listen=(settings.metrics_host, settings.metrics_port),
+        stop_timeout_s=settings.stop_timeout_s,
+    )
+    try:
+        await worker.run()
+    finally:
+        await heart.close()
 
 
 def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycle) -> Node:
@@ -162,6 +203,7 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
             rooms=heart.rooms,
             filing=heart.filing,
             searching=heart.searching,
+            webhooks=heart.background.webhooks,
             limits=limits,
             proxies=proxies,
             health=lifecycle,
@@ -177,6 +219,8 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
         filing=heart.filing,
         files=heart.files,
         indexer=heart.indexer,
+        background=heart.background,
+        works=serves_jobs(settings),
         sockets=sockets,
         chat=chat,
         application=application,

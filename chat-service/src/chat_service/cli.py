@@ -1,4 +1,4 @@
-"""The commands: `chat-service serve`, `config`, `migrate`, `admin ...`, `healthcheck`, `version`."""
+"""The commands: `chat-service serve`, `worker`, `config`, `migrate`, `admin ...`, `healthcheck`, `version`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chat_service.settings import Settings
 from chat_service.settings_table import effective, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
 _DESCRIPTION = "A chat server: durable, ordered, resumable rooms over Socket.IO and REST."
 _EPILOG = """\
@@ -56,13 +56,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings, _options: Namespace) -> Exit:
     """Run the service until it is told to stop."""
     # Imported here and below, so that `--help`, `config` and `healthcheck` start in a moment.
+    from chat_service import app  # noqa: PLC0415
+
+    return _until_stopped(app.serve(settings))
+
+
+def worker(settings: Settings, _options: Namespace) -> Exit:
+    """Run jobs until it is told to stop."""
+    from chat_service import app  # noqa: PLC0415
+
+    return _until_stopped(app.work(settings))
+
+
+def _until_stopped(running: Coroutine[None, None, None]) -> Exit:
     import uvloop  # noqa: PLC0415
 
-    from chat_service import app  # noqa: PLC0415
     from chat_service.lifecycle import StartError  # noqa: PLC0415
 
     try:
-        uvloop.run(app.serve(settings))
+        uvloop.run(running)
     except StartError as problem:
         print(f"chat-service: cannot start: {problem}", file=sys.stderr)
         return Exit.FAILED
@@ -86,14 +98,15 @@ def config(settings: Settings, options: Namespace) -> Exit:
 
 def healthcheck(settings: Settings, options: Namespace) -> Exit:
     """Ask this machine's service whether it is ready, as a container's health check does."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    connection = HTTPConnection(host, settings.port, timeout=options.timeout_s)
+    listens = (settings.metrics_host, settings.metrics_port) if options.worker else (settings.host, settings.port)
+    host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listens[0], listens[0]), listens[1]  # noqa: S104
+    connection = HTTPConnection(host, port, timeout=options.timeout_s)
     try:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
         body = response.read(65_536).decode(errors="replace")
     except (OSError, HTTPException) as error:
-        print(f"chat-service: no answer from {host}:{settings.port}: {error}", file=sys.stderr)
+        print(f"chat-service: no answer from {host}:{port}: {error}", file=sys.stderr)
         return Exit.FAILED
     finally:
         connection.close()
@@ -114,12 +127,14 @@ def _config_arguments(parser: ArgumentParser) -> None:
 
 
 def _healthcheck_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--worker", action="store_true", help="ask a worker, at the port of its metrics")
     parser.add_argument("--timeout-s", type=float, default=5, help="seconds to wait for an answer (default: 5)")
 
 
 # A new command is a function and a line here; a new group is a module that ends in a `Group`.
 COMMANDS: tuple[Command | Group, ...] = (
     Command("serve", "run the service", serve),
+    Command("worker", "run jobs (webhooks, retention) beside what serves", worker),
     Command("config", "print the settings in force, secrets masked", config, _config_arguments),
     Command("migrate", "bring the store to the form of this version", migrate),
     Command("healthcheck", "ask the running service whether it is ready", healthcheck, _healthcheck_arguments),

@@ -29,6 +29,7 @@ UNITS = {
     "_BYTES": "bytes",
     "_ENTRIES": "entries",
     "_CHARS": "characters",
+    "_DAYS": "days",
 }
 
 # Kubernetes gives every pod the address of every Service beside it; a Service named `chat` makes CHAT_PORT.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from chat_service.background import Background
 from chat_service.files.service import Files
 from chat_service.http.health import Dependency, Phase
 from chat_service.http.wire_errors import HttpRunner
@@ -68,6 +69,9 @@ class Node:
     filing: Filing
     files: Files
     indexer: Indexer
+    background: Background
+    works: bool
+    """Whether this process runs jobs too."""
     sockets: SocketServer
     chat: ChatNamespace
     application: web.Application
@@ -141,6 +145,8 @@ class Lifecycle:
         await node.identity.start()
         await node.rooms.start()
         await node.indexer.start()
+        if node.works:
+            await node.background.start()
         self._data_version = await _data_version(node)
         await self._probe(node)
         chores = Chores(
@@ -164,6 +170,7 @@ class Lifecycle:
 
         async def stop() -> None:
             await node.sockets.shutdown()
+            await node.background.stop(self._timing.patience_s)
             await node.rooms.finish()
             await runner.cleanup()
             await chores.stop()
@@ -226,6 +233,7 @@ class Lifecycle:
             await node.identity.revocations.poll()
             await node.rooms.look_again()
             node.indexer.look_again()
+            node.background.runner.look_again()
             # Only now: where looking failed, it is done again at the next time.
             self._data_version = version
 

@@ -39,6 +39,7 @@ SECTIONS = {
     "max_frame_bytes": "Sizes",
     "send_buffer_low_bytes": "Slow readers",
     "resume_max_entries": "Rooms",
+    "jobs": "Jobs",
     "max_connections": "Counts and rates",
 }
 
@@ -154,6 +155,29 @@ class Settings:
     ring_entries: int = setting(256, "Newest entries of an open room in memory.", between=(1, 100_000))
     writer_queue_max_entries: int = setting(10_000, "Writes that may wait for the store.", between=(1, _MANY))
 
+    jobs: Literal["auto", "on", "off"] = setting(
+        "auto", "Whether `serve` runs jobs; auto: unless CHAT_REDIS_URLS is set. `worker` always does."
+    )
+    jobs_concurrency: int = setting(16, "Jobs that a process has in hand at once.", between=(1, 1000))
+    jobs_stalled_s: float = setting(
+        30, "Without a word for so long, a worker's jobs are given to another one.", between=(1, 600)
+    )
+    retention_days: int = setting(
+        0, "Messages of any room are removed after so many days; 0 keeps them.", between=(0, 36_500)
+    )
+    webhook_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
+        (),
+        "Networks that webhooks may reach beside public addresses, separated by commas.",
+        like="10.20.0.0/16,fd00:20::/32",
+    )
+    webhook_timeout_s: float = setting(10, "How long a receiver may take to answer.", between=(0.1, 120))
+    webhook_attempts: int = setting(15, "Attempts after which a delivery is given up.", between=(1, 1000))
+    webhook_retry_first_s: float = setting(5, "Pause before the second attempt; it doubles.", between=(0.01, 3600))
+    webhook_retry_most_s: float = setting(3600, "Longest pause between two attempts.", between=(0.01, _DAY_S))
+    webhook_max_age_s: float = setting(
+        _DAY_S, "Time since the first attempt after which a delivery is given up.", between=(1, 30 * _DAY_S)
+    )
+
     max_connections: int = setting(20_000, "Connections of this node.", between=(1, _MANY))
     max_connections_per_address: int = setting(200, "Connections of an address, on this node.", between=(1, _MANY))
     max_connections_per_user: int = setting(20, "Connections of a person, on this node.", between=(1, _MANY))
@@ -200,6 +224,11 @@ RULES = (
         ("redis_urls", "mongodb_uri"),
         lambda redis, mongodb: redis is None or mongodb is not None,
         "a MongoDB that the nodes share where they share Redis",
+    ),
+    Rule(
+        ("webhook_retry_first_s", "webhook_retry_most_s"),
+        lambda first, most: first <= most,
+        "the longest pause to be no shorter than the first",
     ),
     Rule(("port", "metrics_port"), lambda port, metrics: port != metrics, "two different ports"),
 )

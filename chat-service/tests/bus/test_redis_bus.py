@@ -20,7 +20,7 @@ from chat_service.bus.redis import RedisBus
 from chat_service.bus.redis_endpoints import RedisEndpoint
 from chat_service.observability.metrics import Metrics
 from servers.bus_station import PATIENCE_S, Station
-from servers.redis_server import LEAVING, RIGHTS, USER, Certificates, RedisServer, redis_server
+from servers.redis_server import JOBS, LEAVING, RIGHTS, USER, Certificates, RedisServer, redis_server
 
 Join = Callable[..., Any]
 
@@ -237,6 +237,7 @@ async def test_each_right_that_the_service_asks_for_is_needed(server: RedisServe
 async def test_the_rights_that_are_documented_are_those_that_are_tested() -> None:
     page = (Path(__file__).parents[3] / "docs" / "redis.md").read_text()
     assert " ".join((*RIGHTS, *LEAVING)) in page
+    assert " ".join(JOBS) in page
 
 
 async def test_rooms_are_given_up_on_the_server_after_a_while(

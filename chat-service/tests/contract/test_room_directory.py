@@ -93,6 +93,21 @@ CHANGED = ([ALICE], [BOB], [CAROL], [BOB], [CAROL], [BOB])
 # Projections
 
 
+async def test_rooms_that_keep_messages_for_a_while_only_are_listed_by_id(pair: Directories) -> None:
+    one, other = pair
+    for room, days in ((ROOM, 7), (OTHER_ROOM, 0), ("c" + "d" * 21, 30)):
+        state = RoomState(room, head=Head(1, "a"), retention_days=days)
+        await one.project(state, ())
+    assert await other.retaining("", 10) == [(ROOM, 7), ("c" + "d" * 21, 30)]
+    assert await other.retaining(ROOM, 10) == [("c" + "d" * 21, 30)]
+    assert await other.retaining("", 1) == [(ROOM, 7)]
+    await one.project(RoomState(ROOM, head=Head(2, "b"), retention_days=0), ())
+    assert await other.retaining("", 1) == [("c" + "d" * 21, 30)]
+    snapshot = await one.snapshot("c" + "d" * 21)
+    assert snapshot is not None
+    assert snapshot.retention_days == 30
+
+
 async def test_a_room_is_found_as_it_was_projected(directory: RoomDirectory) -> None:
     state = folded(
         created(name="Zürich", topic="Grüezi", visibility="public", history="joined", guests=True),

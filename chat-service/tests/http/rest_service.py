@@ -76,6 +76,7 @@ async def running(folder: Path, **changed: Any) -> AsyncIterator[Service]:
             rooms=heart.rooms,
             filing=heart.filing,
             searching=heart.searching,
+            webhooks=heart.background.webhooks,
             limits=RateLimits(rates),
             proxies=TrustedProxies(settings.trusted_proxies),
             health=health,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.ignored_auth,
 ]
+NOBODY_THERE = "http://127.0.0.1:9/"
 SAME_EVERY_TIME = settings(
     max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -69,6 +71,8 @@ class Target:
             "invite": invite["invite"]["id"],
             "token": invite["token"],
             "file": self.upload(room, **headers),
+            "webhook": self.call("POST", "/webhooks", {"room": room, "url": NOBODY_THERE}, **headers)["id"],
+            "delivery": "v" + "a" * 21,
         }
 
     def upload(self, room: str, **headers: str) -> str:
@@ -94,7 +98,7 @@ def target(folder: Path) -> Iterator[Target]:
 
 async def _serve(folder: Path, ready: Future[Target]) -> None:
     stop = asyncio.Event()
-    async with running(folder) as service:
+    async with running(folder, webhook_allowed_networks=(ip_network("127.0.0.0/8"),)) as service:
         async with client_of(service) as nobody:
             await an_admin(service, nobody)
             user = (await somebody(nobody)).user["id"]

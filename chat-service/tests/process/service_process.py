@@ -86,7 +86,7 @@ class Place:
 
 
 class ServiceProcess:
-    """One `chat-service serve`, from its start to its end.
+    """One `chat-service serve`, or `worker` where that is the `command`, from its start to its end.
 
     `prelude` is Python that is run in the process first. `warns` are the warnings that may be in its log;
     one that `serves` nothing, because it cannot, may say so in any form. Only `ready` waits for the service:
@@ -97,6 +97,7 @@ class ServiceProcess:
         self,
         place: Place,
         *,
+        command: str = "serve",
         prelude: str = "",
         measured: bool = True,
         serves: bool = True,
@@ -104,17 +105,18 @@ class ServiceProcess:
     ) -> None:
         self.place = place
         self._serves = serves
+        self._health = place.url if command == "serve" else place.metrics_url.removesuffix("/metrics")
         self._warns = frozenset(warns)
         self.started = time.monotonic()
         self.killed = False
         place.data_dir.mkdir(parents=True, exist_ok=True)
-        self._log = place.data_dir / f"serve-{time.monotonic_ns()}.log"
+        self._log = place.data_dir / f"{command}-{time.monotonic_ns()}.log"
         # The import comes after the prelude, which can so change what is imported.
-        code = f"{prelude}\nimport sys\nfrom chat_service.cli import main\nsys.exit(main(['serve']))"
-        command = ["-c", code] if prelude else ["-m", "chat_service.cli", "serve"]
+        code = f"{prelude}\nimport sys\nfrom chat_service.cli import main\nsys.exit(main(['{command}']))"
+        started = ["-c", code] if prelude else ["-m", "chat_service.cli", command]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *command],
+                [sys.executable, *started],
                 env=place.environment(measured=measured),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -138,7 +140,7 @@ class ServiceProcess:
             async def serves() -> bool:
                 assert self.running, f"it ended while starting: {self.log_text()}"
                 try:
-                    async with http.get(f"{self.place.url}/readyz") as answer:
+                    async with http.get(f"{self._health}/readyz") as answer:
                         return answer.status == 200
                 except aiohttp.ClientError:
                     return False

@@ -118,6 +118,11 @@ class MemoryDirectory:
         """See RoomDirectory."""
         return [room for room, who in self.members if who == user]
 
+    async def retaining(self, after: str, limit: int) -> list[tuple[str, int]]:
+        """See RoomDirectory."""
+        rooms = sorted((room, state.retention_days) for room, state in self.rooms.items() if room > after)
+        return [(room, days) for room, days in rooms if days > 0][:limit]
+
     async def redacted_upto(self, rooms: Collection[str]) -> dict[str, int]:
         """See RoomDirectory."""
         return {room: self.cursors[room] for room in rooms if room in self.cursors}

@@ -20,6 +20,12 @@ from chat_service.bus.redis_endpoints import RedisEndpoint
 USER = "chat"
 RIGHTS = ("resetchannels", "&chat:*", "-@all", "+publish", "+spublish", "+subscribe", "+ssubscribe")
 LEAVING = ("+unsubscribe", "+sunsubscribe")
+JOBS = (
+    *("~chat:*", "+evalsha", "+script|load", "+time", "+xadd", "+xreadgroup", "+xautoclaim", "+xclaim", "+xack"),
+    *("+xdel", "+xgroup", "+xinfo", "+zadd", "+zscore", "+zrem", "+sadd", "+srem", "+hset", "+hget", "+hdel"),
+)
+"""What the sharing of jobs needs beside that."""
+
 STARTS_WITHIN_S = 30.0
 
 
@@ -55,7 +61,7 @@ class RedisServer:
             listen += ["--tls-cert-file", str(made.certificate), "--tls-key-file", str(made.key)]
         users = [
             f"user default on >{self.password} ~* &* +@all",
-            f"user {USER} on >{self.password} {' '.join((*RIGHTS, *LEAVING))}",
+            f"user {USER} on >{self.password} {' '.join((*RIGHTS, *LEAVING, *JOBS))}",
         ]
         file = self._folder / "redis.conf"
         file.write_text("\n".join(["bind 127.0.0.1", "save ''", f"dir {self._folder}", *users, ""]))

@@ -34,6 +34,7 @@ CHANNEL = {
     Action.SET_ROLE: "yes yes - - - - -",
     Action.SET_TOPIC: "yes yes yes - - - -",
     Action.CONFIGURE: "yes yes - - - - -",
+    Action.SET_RETENTION: "yes - - - - - -",
     Action.SEE_MEMBERS: "yes yes yes yes - yes -",
 }
 DIRECT = {
@@ -52,6 +53,7 @@ DIRECT = {
     Action.SET_ROLE: "- - - - - - -",
     Action.SET_TOPIC: "- - - - - - -",
     Action.CONFIGURE: "- - - - - - -",
+    Action.SET_RETENTION: "- - - - - - -",
     Action.SEE_MEMBERS: "yes yes yes yes - yes -",
 }
 # Rows: who acts. Columns: owner, admin, member, guest, and somebody who is none of these.

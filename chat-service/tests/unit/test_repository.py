@@ -24,12 +24,14 @@ FLOORS = (
     ("admin", "settings_table"),
     ("command",),
     ("app",),
-    ("lifecycle", "demo"),
+    ("lifecycle", "worker", "demo"),
+    ("background",),
     ("periodic", "stores"),
     ("settings",),
     ("environment",),
     ("realtime",),
-    ("engine", "http", "jobs"),
+    ("engine", "http"),
+    ("jobs",),
     ("rooms",),
     ("identity",),
     ("files",),
@@ -44,7 +46,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 ONLY = {"engine": {"observability", "rate", "secret"}}
 # Rooms with fewer doors: a room is given the values it needs, not all the settings.
 IMPORTED_ONLY_BY = {
-    "settings": {"cli", "admin", "command", "settings_table", "app", "lifecycle", "stores"},
+    "settings": {"cli", "admin", "command", "settings_table", "app", "lifecycle", "stores", "background"},
     "environment": {"cli", "settings", "settings_table"},
 }
 # Packages that one room hides from all the others.

@@ -42,6 +42,7 @@ MIGRATIONS = (
             Index("redaction_cursors", *BY_ID),
         ),
     ),
+    MongoMigration("rooms-2-retention", (Index("rooms", "rooms_retaining", (("retains", 1), ("_id", 1))),)),
 )
 
 MENTIONS_MOST = 10_000
@@ -170,6 +171,12 @@ class MongoRoomDirectory:
         found = await self._members.find({"user": user}, sort=(("room", 1),), limit=None, fields=["room"])
         return [row["room"] for row in found]
 
+    async def retaining(self, after: str, limit: int) -> list[tuple[str, int]]:
+        """See RoomDirectory."""
+        where = {"retains": True, "_id": {"$gt": after}}
+        found = await self._rooms.find(where, sort=(("_id", 1),), limit=limit, fields=["retention_days"])
+        return [(row["_id"], int(row["retention_days"])) for row in found]
+
     async def redacted_upto(self, rooms: Collection[str]) -> dict[str, int]:
         """See RoomDirectory."""
         return await numbers_of(self._redactions, "seq", rooms)
@@ -202,6 +209,8 @@ def _room_row(state: RoomState) -> Document:
         "retained_upto": state.retained_upto,
         "erased": dict(state.erased),
         "pins": list(state.pins),
+        "retention_days": state.retention_days,
+        "retains": state.retention_days > 0,
     }
 
 
@@ -233,6 +242,7 @@ def _state(row: Document, members: dict[str, Member]) -> RoomState:
         retained_upto=int(row["retained_upto"]),
         erased={user: int(upto) for user, upto in row["erased"].items()},
         pins=[int(seq) for seq in row["pins"]],
+        retention_days=int(row.get("retention_days", 0)),
     )
 
 

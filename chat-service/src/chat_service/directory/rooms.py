@@ -103,6 +103,10 @@ class RoomDirectory(Protocol):
         """The ids of every room that `user` is or was a member of."""
         ...
 
+    async def retaining(self, after: str, limit: int) -> list[tuple[str, int]]:
+        """Rooms by id, beyond the id `after`, that keep messages for so many days only."""
+        ...
+
     async def redacted_upto(self, rooms: Collection[str]) -> dict[str, int]:
         """For each room, the seq of the last redaction whose bodies are overwritten; none yet: left out."""
         ...

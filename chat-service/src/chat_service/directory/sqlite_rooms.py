@@ -51,20 +51,27 @@ MIGRATIONS = (
             ) STRICT, WITHOUT ROWID""",
         ),
     ),
+    Migration(
+        "rooms-3-retention",
+        (
+            "ALTER TABLE rooms ADD COLUMN retention_days INTEGER NOT NULL DEFAULT 0",
+            "CREATE INDEX rooms_retaining ON rooms (room, retention_days) WHERE retention_days > 0",
+        ),
+    ),
 )
 
 _ROOM_COLUMNS = (
     "room, projected, head_id, first_id, kind, visibility, history, guests, name, topic, created_ts,"
-    " retained_upto, erased, pins"
+    " retained_upto, erased, pins, retention_days"
 )
 _PROJECT_ROOM = f"""
-    INSERT INTO rooms ({_ROOM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO rooms ({_ROOM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (room) DO UPDATE SET
         projected = excluded.projected, head_id = excluded.head_id, first_id = excluded.first_id,
         kind = excluded.kind, visibility = excluded.visibility, history = excluded.history,
         guests = excluded.guests, name = excluded.name, topic = excluded.topic,
         created_ts = excluded.created_ts, retained_upto = excluded.retained_upto, erased = excluded.erased,
-        pins = excluded.pins
+        pins = excluded.pins, retention_days = excluded.retention_days
     WHERE excluded.projected > rooms.projected
 """
 _PROJECT_MEMBER = """
@@ -234,6 +241,18 @@ class SqliteRoomDirectory:
 
         return await self._store.read(run)
 
+    async def retaining(self, after: str, limit: int) -> list[tuple[str, int]]:
+        """See RoomDirectory."""
+
+        def run(db: sqlite3.Connection) -> list[tuple[str, int]]:
+            return db.execute(
+                "SELECT room, retention_days FROM rooms WHERE retention_days > 0 AND room > ?"
+                " ORDER BY room LIMIT ?",
+                (after, limit),
+            ).fetchall()
+
+        return await self._store.read(run)
+
     async def redacted_upto(self, rooms: Collection[str]) -> dict[str, int]:
         """See RoomDirectory."""
         return await self._numbers("SELECT room, seq FROM redaction_cursors", rooms)
@@ -276,6 +295,7 @@ def _room_row(state: RoomState) -> tuple[object, ...]:
         state.retained_upto,
         json.dumps(state.erased),
         json.dumps(state.pins),
+        state.retention_days,
     )
 
 
@@ -287,9 +307,8 @@ def _member_row(state: RoomState, user: str) -> tuple[object, ...]:
 
 
 def _state(row: tuple[object, ...], members: dict[str, Member]) -> RoomState:
-    room, projected, head_id, first_id, kind, visibility, history, guests, name, topic, ts, upto, erased, pins = (
-        row
-    )
+    room, projected, head_id, first_id, kind, visibility, history, guests, name, topic, *rest = row
+    ts, upto, erased, pins, retention_days = rest
     return RoomState(
         room=str(room),
         head=Head(int(str(projected)), str(head_id)),
@@ -305,4 +324,5 @@ def _state(row: tuple[object, ...], members: dict[str, Member]) -> RoomState:
         retained_upto=int(str(upto)),
         erased=json.loads(str(erased)),
         pins=json.loads(str(pins)),
+        retention_days=int(str(retention_days)),
     )

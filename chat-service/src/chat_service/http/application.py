@@ -28,10 +28,12 @@ from chat_service.http.resources.personal import PersonalResource
 from chat_service.http.resources.rooms import RoomsResource
 from chat_service.http.resources.search import SearchResource
 from chat_service.http.resources.users import UsersResource
+from chat_service.http.resources.webhooks import WebhooksResource
 from chat_service.http.routing import PREFIX, Doors, routes
 from chat_service.http.security_headers import security_headers
 from chat_service.identity.limits import RateLimits
 from chat_service.identity.service import Identity
+from chat_service.jobs.managing import Webhooks
 from chat_service.rooms.filing import Filing
 from chat_service.rooms.requests import FILES_MOST
 from chat_service.rooms.searching import Searching
@@ -79,6 +81,7 @@ class HttpDependencies:
     rooms: Rooms
     filing: Filing
     searching: Searching
+    webhooks: Webhooks
     limits: RateLimits
     proxies: TrustedProxies
     health: Health
@@ -119,6 +122,7 @@ def _endpoints(dependencies: HttpDependencies) -> tuple[AnyEndpoint, ...]:
         *MessagesResource(rooms, dependencies.settings.max_message_chars).endpoints(),
         *SearchResource(dependencies.searching, dependencies.limits).endpoints(),
         *FilesResource(dependencies.filing).endpoints(),
+        *WebhooksResource(dependencies.webhooks).endpoints(),
         *AdminResource(identity, rooms).endpoints(),
     )
 

@@ -10,7 +10,18 @@ from msgspec import UNSET, Meta, UnsetType
 
 from chat_service.identity.principal import Caller, Principal
 from chat_service.model.errors import ChatError, Code
-from chat_service.rooms.requests import Emoji, FileId, Key, Request, RequestError, RoomId, Seq, UserId
+from chat_service.rooms.requests import (
+    DeliveryId,
+    Emoji,
+    FileId,
+    Key,
+    Request,
+    RequestError,
+    RoomId,
+    Seq,
+    UserId,
+    WebhookId,
+)
 
 B = TypeVar("B")
 Q = TypeVar("Q")
@@ -28,6 +39,8 @@ PATH_PARAMETERS: dict[str, Any] = {
     "emoji": Emoji,
     "session": ShortId,
     "invite": ShortId,
+    "webhook": WebhookId,
+    "delivery": DeliveryId,
     "token": Token,
 }
 """What stands for a name in braces in a path."""

@@ -16,6 +16,8 @@ ROOM_CHANNEL = "c"
 ROOM_DIRECT = "d"
 ROOM_OPEN = "o"
 FILE = "f"
+WEBHOOK = "w"
+DELIVERY = "v"
 USER_REGISTERED = "u"
 USER_GUEST = "g"
 USER_LEGACY = "l"
@@ -23,6 +25,8 @@ USER_LEGACY = "l"
 FILE_PATTERN = r"^f[a-z2-7]{21}$"
 ROOM_PATTERN = r"^[cdo][a-z2-7]{21}$"
 USER_PATTERN = r"^[ugl][a-z2-7]{15}$"
+WEBHOOK_PATTERN = r"^w[a-z2-7]{21}$"
+DELIVERY_PATTERN = r"^v[a-z2-7]{21}$"
 SYSTEM_SENDER = "s" + "a" * 15
 """The sender of entries that the service itself writes (retention, rooms of the original protocol)."""
 
@@ -76,6 +80,21 @@ def legacy_user_id(name: str) -> str:
 def new_file_id() -> str:
     """A random id for an uploaded file: unguessable, though knowing it opens nothing."""
     return FILE + _random(_ROOM_LETTERS)
+
+
+def new_webhook_id() -> str:
+    """A random id for a webhook."""
+    return WEBHOOK + _random(_ROOM_LETTERS)
+
+
+def new_delivery_id() -> str:
+    """A random id for a delivery that is of no entry."""
+    return DELIVERY + _random(_ROOM_LETTERS)
+
+
+def delivery_id(webhook: str, room: str, seq: int, entry: str) -> str:
+    """The id of an entry's delivery to a webhook: the same at every attempt, whoever makes it."""
+    return DELIVERY + _hashed("delivery", _ROOM_LETTERS, webhook, room, str(seq), entry)
 
 
 def new_entry_id() -> str:

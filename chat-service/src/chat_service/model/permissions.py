@@ -40,6 +40,7 @@ class Action(StrEnum):
     SET_ROLE = "set_role"
     SET_TOPIC = "set_topic"
     CONFIGURE = "configure"
+    SET_RETENTION = "set_retention"
     SEE_MEMBERS = "see_members"
 
 
@@ -66,6 +67,7 @@ PERMISSIONS: dict[Action, frozenset[Role]] = {
     Action.SET_ROLE: _STAFF,
     Action.SET_TOPIC: _PEOPLE,
     Action.CONFIGURE: _STAFF,
+    Action.SET_RETENTION: frozenset({Role.OWNER}),
     Action.SEE_MEMBERS: _INSIDE | {Role.VISITOR},
 }
 """For every action, the roles that may do it. Joining again is allowed to members: it changes nothing."""

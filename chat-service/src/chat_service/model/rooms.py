@@ -52,7 +52,7 @@ class RoomState:
 
     Built by `apply`, entry after entry, or from a directory snapshot and `catch_up`; equal logs give equal
     states. `retained_upto` and `erased` are the ranges that redactions took from view. `pins` are the seqs of
-    pinned messages, the newest pin last.
+    pinned messages, the newest pin last. `retention_days` is how long messages are kept, 0 without an end.
     """
 
     room: str
@@ -69,6 +69,7 @@ class RoomState:
     retained_upto: int = 0
     erased: dict[str, int] = field(default_factory=dict)
     pins: list[int] = field(default_factory=list)
+    retention_days: int = 0
 
     @property
     def exists(self) -> bool:
@@ -148,6 +149,8 @@ def _settings(state: RoomState, entry: Entry) -> None:
         state.history = HistoryAccess(body["history"])
     if "guests" in body:
         state.guests = bool(body["guests"])
+    if "retention_days" in body:
+        state.retention_days = int(body["retention_days"])
 
 
 def _join(state: RoomState, entry: Entry) -> None:

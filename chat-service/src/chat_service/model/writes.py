@@ -194,6 +194,8 @@ def _topic(state: RoomState, write: Write, referred: Entry | None) -> None:
 def _configure(state: RoomState, write: Write, referred: Entry | None) -> None:
     del referred
     _need(state, write, Action.CONFIGURE, "Only owners and admins may change this room.")
+    if "retention_days" in write.body:
+        _need(state, write, Action.SET_RETENTION, "Only owners may say how long messages are kept.")
 
 
 def _system_only(state: RoomState, write: Write, referred: Entry | None) -> None:

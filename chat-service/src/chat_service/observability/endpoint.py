@@ -8,16 +8,19 @@ from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prometheus_client import CollectorRegistry
 
 
 class MetricsEndpoint:
     """Serves one registry at GET /metrics, as text or, where the scraper asks, as OpenMetrics."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Prepare to serve; nothing listens before `start`."""
+    def __init__(self, registry: CollectorRegistry, routes: Sequence[web.RouteDef] = ()) -> None:
+        """Prepare to serve, and `routes` beside it; nothing listens before `start`."""
         self._registry = registry
         application = web.Application()
+        application.add_routes(routes)
         application.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(application, access_log=None)
 

@@ -55,6 +55,12 @@ class Metrics:
         self.slow_readers = counter("chat_slow_readers", "Connections whose live entries were cut.")
         self.dependency_up = gauge("chat_dependency_up", "Whether a dependency answers: 1 or 0.", ["dependency"])
         self.jobs_lag_entries = gauge("chat_jobs_lag_entries", "Entries that a job has still to see.", ["job"])
+        self.webhook_deliveries = counter(
+            "chat_webhook_deliveries", "Attempts to deliver to webhooks by how they ended.", ["outcome"]
+        )
+        self.webhook_dead_letters = gauge(
+            "chat_webhook_dead_letters", "Deliveries that were given up and are kept."
+        )
         self.event_loop_lag_seconds = histogram(
             "chat_event_loop_lag_seconds",
             "How much later than asked the event loop woke up.",

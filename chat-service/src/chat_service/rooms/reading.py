@@ -132,6 +132,11 @@ class LogReader:
                     break
         return items
 
+    async def entries(self, state: RoomState, after: int, limit: int) -> list[Entry]:
+        """Up to `limit` entries with seq > `after`, ascending, masked, of any size: for the service itself."""
+        async with self._pages:
+            return await self._masked(state, await self._log.read(state.room, after, limit))
+
     async def entry(self, state: RoomState, seq: int) -> Entry | None:
         """The entry at `seq`, masked; None where the log does not reach so far."""
         found = await self._log.at(state.room, [seq])

@@ -11,7 +11,7 @@ import msgspec.inspect
 from msgspec import UNSET, Meta, UnsetType
 
 from chat_service.model.errors import ChatError, Code
-from chat_service.model.ids import FILE_PATTERN, ROOM_PATTERN, USER_PATTERN
+from chat_service.model.ids import DELIVERY_PATTERN, FILE_PATTERN, ROOM_PATTERN, USER_PATTERN, WEBHOOK_PATTERN
 from chat_service.model.rooms import HistoryAccess, Visibility
 
 T = TypeVar("T")
@@ -24,6 +24,9 @@ PAGE_LIMIT = 200
 
 FILES_MOST = 10
 """Most files of one message."""
+
+RETENTION_MOST_DAYS = 36_500
+"""A hundred years: whoever wants more wants 0."""
 
 MAX_NAME_CHARS = 80
 MAX_TOPIC_CHARS = 250
@@ -42,6 +45,8 @@ _EMOJI = rf"^[^\s{_CONTROL}{_HALVES}]+{_END}"
 _WORDS = {
     ROOM_PATTERN: "a room id (c, d or o and 21 characters of a-z and 2-7)",
     FILE_PATTERN: "a file id (f and 21 characters of a-z and 2-7)",
+    WEBHOOK_PATTERN: "a webhook id (w and 21 characters of a-z and 2-7)",
+    DELIVERY_PATTERN: "a delivery id (v and 21 characters of a-z and 2-7)",
     USER_PATTERN: "a user id (u, g or l and 15 characters of a-z and 2-7)",
     _KEY: "only characters of A-Z a-z 0-9 . _ : -",
     _TEXT: "text that is not blank and has no control characters other than newline and tab",
@@ -60,6 +65,8 @@ def published(pattern: str) -> str:
 RoomId = Annotated[str, Meta(pattern=ROOM_PATTERN, max_length=22, description="Id of a room.")]
 UserId = Annotated[str, Meta(pattern=USER_PATTERN, max_length=16, description="Id of a person.")]
 FileId = Annotated[str, Meta(pattern=FILE_PATTERN, max_length=22, description="Id of a file.")]
+WebhookId = Annotated[str, Meta(pattern=WEBHOOK_PATTERN, max_length=22, description="Id of a webhook.")]
+DeliveryId = Annotated[str, Meta(pattern=DELIVERY_PATTERN, max_length=22, description="Id of a delivery.")]
 Seq = Annotated[int, Meta(ge=1, le=LARGEST_SEQ, description="Place of an entry in its room: 1, 2, 3 …")]
 Position = Annotated[int, Meta(ge=0, le=LARGEST_SEQ, description="A seq, or 0 for before the first.")]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_LIMIT, description="Most items to return.")]
@@ -139,6 +146,12 @@ class ChannelCreate(Request):
         self.name, self.topic = self.name.strip(), self.topic.strip()
 
 
+RetentionDays = Annotated[
+    int,
+    Meta(ge=0, le=RETENTION_MOST_DAYS, description="Days after which messages are removed; 0 is never."),
+]
+
+
 class RoomChange(Request):
     """What is to change of a channel; what is left out stays."""
 
@@ -147,6 +160,7 @@ class RoomChange(Request):
     visibility: Visibility | UnsetType = UNSET
     history: HistoryAccess | UnsetType = UNSET
     guests: bool | UnsetType = UNSET
+    retention_days: RetentionDays | UnsetType = UNSET
     key: Key | UnsetType = UNSET
 
     def __post_init__(self) -> None:
@@ -294,13 +308,16 @@ def refusal(problem: Exception, kind: Any) -> RequestError:
 
 
 def _choices(kind: Any, path: str) -> list[str]:
-    """The values of the enum at `path` in `kind`."""
+    """The values of the enum at `path` in `kind`; a list's item is a `[2]` or `[...]` behind its name."""
     at = msgspec.inspect.type_info(kind)
-    for name in path.split("."):
+    for step in path.split("."):
+        name, _, item = step.partition("[")
         if isinstance(at, msgspec.inspect.StructType):
             at = next(field.type for field in at.fields if field.encode_name == name)
         if isinstance(at, msgspec.inspect.UnionType):
             at = next(one for one in at.types if not isinstance(one, msgspec.inspect.NoneType))
+        if isinstance(at, msgspec.inspect.ListType) and item:
+            at = at.item_type
     if isinstance(at, msgspec.inspect.EnumType):
         return [str(value) for value in at.cls]
     return [str(value) for value in at.values] if isinstance(at, msgspec.inspect.LiteralType) else []

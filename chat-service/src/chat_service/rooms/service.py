@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -109,6 +109,7 @@ class Rooms:
         self._lists = RoomLists(directory, self.active, self.audience)
         self.browsing = Browsing(room_log, directory, reader, self.active, self.publisher)
         self.personal = Personal(room_log, directory, self.browsing, bus)
+        self.heard: Callable[[str], None] = _nobody
         self.presence: Presence[str] = Presence()
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.writer_queue_entries.set_function(self.active.waiting)
@@ -344,6 +345,8 @@ class Rooms:
             self.delivery.receive_hint(message)
         elif isinstance(message, Appended):
             self.audience.report(message)
+            for room in message.rooms:
+                self.heard(room)
         elif isinstance(message, PersonalEvent):
             self.audience.pass_on(message)
         elif isinstance(message, HandOver):
@@ -360,3 +363,7 @@ class Rooms:
 
     def _epoch(self, writer: RoomWriter) -> str:
         return self.publisher.epoch(writer.state)
+
+
+def _nobody(room: str) -> None:
+    del room

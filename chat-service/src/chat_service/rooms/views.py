@@ -14,7 +14,10 @@ UNREAD_MOST = 100
 
 
 class RoomView(msgspec.Struct, frozen=True, kw_only=True):
-    """A room as one person sees it. `with_user` is the other person of a direct room."""
+    """A room as one person sees it. `with_user` is the other person of a direct room.
+
+    `retention_days` is how long the room keeps messages, 0 without an end of its own.
+    """
 
     room: str
     kind: RoomKind
@@ -27,6 +30,7 @@ class RoomView(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     people: int
     last_seq: int
+    retention_days: int = 0
     with_user: str | None = None
 
 
@@ -94,6 +98,7 @@ def view(state: RoomState, user: str) -> RoomView:
         role=state.role_of(user),
         people=len(state.members),
         last_seq=state.head.seq,
+        retention_days=state.retention_days,
         with_user=others[0] if state.kind is RoomKind.DIRECT and others else None,
     )
 

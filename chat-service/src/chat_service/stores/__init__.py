@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
+    from chat_service.directory.cursors import JobCursors
     from chat_service.directory.files import FileDirectory
     from chat_service.directory.meta import StoreMeta
     from chat_service.directory.people import PeopleDirectory
     from chat_service.directory.rooms import RoomDirectory
     from chat_service.directory.texts import MessageTexts
+    from chat_service.directory.webhooks import WebhookDirectory
     from chat_service.log import RoomLog
     from chat_service.settings import Settings
     from chat_service.storage import Database
@@ -35,6 +37,8 @@ class Stores:
     people: PeopleDirectory
     files: FileDirectory
     texts: MessageTexts
+    cursors: JobCursors
+    webhooks: WebhookDirectory
 
 
 async def open_stores(settings: Settings, *, exclusive: bool) -> Stores:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chat_service.directory import mongo_files, mongo_meta, mongo_people, mongo_rooms, mongo_texts
+from chat_service.directory import (
+    mongo_cursors,
+    mongo_files,
+    mongo_meta,
+    mongo_people,
+    mongo_rooms,
+    mongo_texts,
+    mongo_webhooks,
+)
 from chat_service.log import mongo as mongo_log
 from chat_service.log import mongo_documents
 from chat_service.secret import Secret
@@ -19,6 +27,8 @@ MIGRATIONS = (
     *mongo_people.MIGRATIONS,
     *mongo_files.MIGRATIONS,
     *mongo_texts.MIGRATIONS,
+    *mongo_cursors.MIGRATIONS,
+    *mongo_webhooks.MIGRATIONS,
 )
 
 
@@ -41,4 +51,6 @@ async def open_stores(uri: Secret, tls_ca: Path | None) -> Stores:
         people=mongo_people.MongoPeopleDirectory(store),
         files=mongo_files.MongoFileDirectory(store),
         texts=mongo_texts.MongoMessageTexts(store),
+        cursors=mongo_cursors.MongoJobCursors(store),
+        webhooks=mongo_webhooks.MongoWebhookDirectory(store),
     )

@@ -22,6 +22,7 @@ from chat_service.rooms.service import Rooms
 from chat_service.rooms.views import RoomSummary, RoomView
 
 Looked = Annotated[str, Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$", description="What it contains.")]
+_SETTINGS = ("visibility", "history", "guests", "retention_days")
 _WRITE = (Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT, Code.KEY_REUSED, Code.OVERLOADED)
 
 
@@ -89,7 +90,7 @@ class RoomsResource:
         room, key = call.path["room"], call.key
         changes = _changes(call.body)
         if not changes:
-            raise invalid("Expected at least one of name, topic, visibility, history and guests.")
+            raise invalid("Expected at least one of name, topic, visibility, history, guests and retention_days.")
         for kind, body in changes.items():
             # Each is an entry with a key of its own; no client can make one with a slash in it.
             await self._rooms.act(call.user, room, kind, body, key=None if key is None else f"{key}/{kind}")
@@ -200,11 +201,9 @@ class RoomsResource:
 
 def _changes(asked: RoomChange) -> dict[Kind, dict[str, Any]]:
     given: dict[str, Any] = {
-        name: value
-        for name in ("visibility", "history", "guests", "name", "topic")
-        if (value := getattr(asked, name)) is not UNSET
+        name: value for name in (*_SETTINGS, "name", "topic") if (value := getattr(asked, name)) is not UNSET
     }
-    settings: dict[str, Any] = {name: given[name] for name in ("visibility", "history", "guests") if name in given}
+    settings: dict[str, Any] = {name: given[name] for name in _SETTINGS if name in given}
     changes: dict[Kind, dict[str, Any]] = {Kind.SETTINGS: settings} if settings else {}
     if "name" in given:
         changes[Kind.NAME] = {"name": given["name"]}
