@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 import structlog
+import uvloop
 
 from chat_service.bus import Alive, Hint, Item, Life, RoomFrame
 from chat_service.bus import redis_link as link_module
@@ -293,6 +294,32 @@ async def test_a_replica_is_refused(
         await one.until_well(well=False)
         await in_thread(replica.command, "REPLICAOF", "NO", "ONE")
         await one.until_well()
+
+
+def test_the_loop_that_is_shipped_carries_the_same(
+    program: str, tmp_path: Path, require: Callable[[str], str]
+) -> None:
+    made = Certificates(require("openssl"), tmp_path / "tls")
+
+    async def play(server: RedisServer) -> None:
+        buses = [
+            RedisBus(lambda: [server.endpoint], node=node, world="w", metrics=Metrics(), tls_ca=made.authority)
+            for node in "ab"
+        ]
+        one, other = (Station(node, bus) for node, bus in zip("ab", buses, strict=True))
+        await asyncio.gather(*(bus.start() for bus in buses))
+        await subscribed(one, other)
+        await talk(one, other)
+        await in_thread(server.kill)
+        await asyncio.gather(one.until_well(well=False), other.until_well(well=False))
+        await in_thread(server.start)
+        await asyncio.gather(one.until_well(), other.until_well())
+        await talk(one, other)
+        await asyncio.gather(*(bus.stop() for bus in buses))
+
+    for certificates in (None, made):
+        with redis_server(program, tmp_path / f"redis-{certificates is None}", certificates) as server:
+            uvloop.run(play(server))
 
 
 # Several endpoints, several worlds

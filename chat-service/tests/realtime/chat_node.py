@@ -161,7 +161,6 @@ class ChatNode:
         }
         if self.settings.legacy_protocol:
             held["guests"] = dict(self.legacy._guests)
-            held["legacy presence"] = dict(self.legacy._presence._rooms)
             held["legacy room names"] = dict(self.legacy._dialect.room_names)
         return {what: value for what, value in held.items() if value}
 

@@ -9,7 +9,6 @@ import pytest
 from chat_service.bus import Appended, RoomReport
 from chat_service.model.entries import Kind
 from chat_service.rooms.opening import Held
-from chat_service.rooms.presence import Presence
 from chat_service.rooms.publishing import MENTIONS_MOST
 
 from .clients import PlainReader
@@ -27,21 +26,6 @@ async def connected(node: OneNode, user: str) -> PlainReader:
 
 
 # Presence
-
-
-def test_somebody_is_present_while_one_of_their_connections_is() -> None:
-    presence: Presence[str] = Presence()
-    assert presence.enter(ROOM, "one", BOB)
-    assert not presence.enter(ROOM, "two", BOB)
-    assert not presence.enter(ROOM, "two", BOB), "opening again is no coming"
-    assert presence.enter(ROOM, "three", CAROL)
-    assert presence.present(ROOM) == [BOB, CAROL]
-    assert presence.leave(ROOM, "one") is None
-    assert presence.leave(ROOM, "two") == BOB
-    assert presence.leave(ROOM, "two") is None
-    assert presence.present(ROOM) == [CAROL]
-    assert presence.leave(ROOM, "three") == CAROL
-    assert presence.present(ROOM) == []
 
 
 @played

@@ -103,7 +103,7 @@ class Present(msgspec.Struct, frozen=True, array_like=True):
     name: str = ""
 
 
-class Life(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Life(msgspec.Struct, frozen=True, array_like=True):
     """One run of a node: `began` in milliseconds since 1970 tells a later one of the same name."""
 
     node: str

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from chat_service.bus import Present
 from chat_service.engine import Frames
 from chat_service.identity.limits import RateLimits, address_key
 from chat_service.model import ids
@@ -22,7 +23,7 @@ from chat_service.realtime.connection import Connection
 from chat_service.realtime.dialects import LEGACY_NAMESPACE, LegacyDialect, legacy_message
 from chat_service.realtime.packets import event_frames
 from chat_service.realtime.reader import SocketReader
-from chat_service.rooms.presence import Presence
+from chat_service.rooms.attendance import ONLINE_MOST
 from chat_service.rooms.requests import Name, Text, check_length, parse
 from chat_service.rooms.service import Rooms
 
@@ -63,7 +64,7 @@ class LegacyNamespace:
         self._limits = limits
         self._max_message_chars = max_message_chars
         self._dialect = LegacyDialect()
-        self._presence: Presence[tuple[str, str]] = Presence()
+        rooms.presence.watch(self._attended)
         self._guests: dict[str, _Guest] = {}
 
     async def admit(self, connection: Connection, auth: dict[str, Any] | None) -> None:
@@ -104,8 +105,6 @@ class LegacyNamespace:
         if guest is None:
             return
         guest.reader.settle(open_=False)
-        for room in guest.reader.rooms:
-            self._leave(guest, room)
         self._rooms.disconnect(guest.reader, guest.reader.rooms)
 
     def __len__(self) -> int:
@@ -125,27 +124,27 @@ class LegacyNamespace:
         if not reader.connection.is_open:
             self._rooms.close(reader, room)
             return None
-        self._leave(guest, room)
+        self._rooms.presence.leave(room, reader.id)
         reader.rooms.add(room)
         self._dialect.room_names[room] = request.roomId
-        self._presence.enter(room, reader.id, (reader.id, request.username))
-        joined = {"roomId": request.roomId, **self._people(room)}
-        reader.write(_event("room-joined", joined))
-        told = {"username": request.username, **self._people(room)}
-        self._rooms.hint(room, "user-joined", told, origin=reader.id)
+        self._rooms.presence.enter(room, reader.id, Present(reader.id, request.username))
+        reader.write(_event("room-joined", {"roomId": request.roomId, **self._people(room)}))
         return success()
 
-    def _leave(self, guest: _Guest, room: str) -> None:
-        gone = self._presence.leave(room, guest.reader.id)
-        if gone is not None:
-            told = {"username": gone[1], **self._people(room)}
-            self._rooms.hint(room, "user-left", told, origin=guest.reader.id)
-        if not self._presence.present(room):
+    def _attended(self, room: str, person: Present, here: bool, origin: str) -> None:
+        """Tell everyone here of somebody who came to a room of theirs or went, on whatever node."""
+        if not person.name:
+            return
+        if self._rooms.presence.named_here(room):
+            told = {"username": person.name, **self._people(room)}
+            self._rooms.echo(room, "user-joined" if here else "user-left", told, origin=origin)
+        else:
             self._dialect.room_names.pop(room, None)
 
     def _people(self, room: str) -> dict[str, Any]:
-        names = [name for _, name in self._presence.present(room)]
-        return {"userCount": len(names), "userList": names}
+        presence = self._rooms.presence
+        names = [person.name for person in presence.present(room) if person.name]
+        return {"userCount": presence.named(room), "userList": names[:ONLINE_MOST]}
 
     async def _send(self, guest: _Guest, request: MessageRequest) -> object:
         check_length(request.message, self._max_message_chars)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -17,6 +18,7 @@ from chat_service.bus import (
     Life,
     Message,
     PersonalEvent,
+    Present,
     RoomChanged,
     RoomFrame,
 )
@@ -31,6 +33,7 @@ from chat_service.model.writes import Write, digest_of
 from chat_service.observability.metrics import Metrics
 from chat_service.rooms.active import ActiveRooms
 from chat_service.rooms.attachments import Attachments
+from chat_service.rooms.attendance import ONLINE_MOST
 from chat_service.rooms.audience import Audience
 from chat_service.rooms.browsing import Browsing
 from chat_service.rooms.deciding import Receipt, outcome_of
@@ -40,7 +43,7 @@ from chat_service.rooms.hub import Subscription
 from chat_service.rooms.lists import RoomLists
 from chat_service.rooms.opening import Held, Opened, Openings
 from chat_service.rooms.personal import Personal
-from chat_service.rooms.presence import ONLINE_MOST, Presence
+from chat_service.rooms.presence import Presence
 from chat_service.rooms.publishing import People, Publisher
 from chat_service.rooms.readers import Reader
 from chat_service.rooms.reading import LogReader
@@ -110,7 +113,12 @@ class Rooms:
         self.browsing = Browsing(room_log, directory, reader, self.active, self.publisher)
         self.personal = Personal(room_log, directory, self.browsing, bus)
         self.heard: Callable[[str], None] = _nobody
-        self.presence: Presence[str] = Presence()
+        self.presence = Presence(bus, station.node, station.clock_ms)
+        self.presence.watch(self._attended)
+        self.delivery.served = self.presence.served
+        self.delivery.unserved = self.presence.unserved
+        self._echoes: deque[Hint] = deque()
+        self._echoing: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.writer_queue_entries.set_function(self.active.waiting)
 
@@ -125,6 +133,7 @@ class Rooms:
         """Listen to the bus, and finish what an earlier process left undone."""
         self._bus.listen(self._receive)
         await self._bus.start()
+        self.presence.start()
         await self.active.sweep()
         await self.redactor.start()
 
@@ -137,6 +146,9 @@ class Rooms:
         await self.redactor.stop()
         await self.handovers.stop()
         await self.delivery.stop()
+        await self.presence.stop()
+        if self._echoing is not None:
+            self._echoing.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -305,10 +317,10 @@ class Rooms:
         """One page of an opening, and who is present. See `Openings.open` for when it must be written."""
         opened = await self._openings.open(reader, room, held)
         self._metrics.resumes.labels("reset" if opened.reset else "page" if opened.more else "live").inc()
-        if not opened.more and self.presence.enter(room, reader.id, reader.user):
-            presence = {"room": room, "user": reader.user, "online": True}
-            self.hint(room, "presence", presence, origin=reader.id)
-        return opened, self.presence.present(room)[:ONLINE_MOST]
+        if not opened.more:
+            self.presence.enter(room, reader.id, Present(reader.user))
+        online = [person.id for person in self.presence.present(room) if not person.name]
+        return opened, online[:ONLINE_MOST]
 
     async def listen(self, reader: Reader, room: str) -> None:
         """Bring a connection everything that happens in a room from now on."""
@@ -324,6 +336,19 @@ class Rooms:
         """Tell everyone who has the room open something that may be lost."""
         self._bus.publish(Hint(room, event, msgspec.json.encode(payload), origin))
 
+    def echo(self, room: str, event: str, payload: dict[str, Any], *, origin: str = "") -> None:
+        """`hint` for this node only, where every node learns by itself what there is to tell."""
+        if self.delivery.is_open(room):
+            # Not at once: it may be told while something else is being written to the same connections.
+            self._echoes.append(Hint(room, event, msgspec.json.encode(payload), origin))
+            if self._echoing is None:
+                self._echoing = asyncio.get_running_loop().call_soon(self._deliver_echoes)
+
+    def _deliver_echoes(self) -> None:
+        self._echoing = None
+        while self._echoes:
+            self.delivery.receive_hint(self._echoes.popleft())
+
     def typing(self, reader: Reader, room: str, *, on: bool) -> None:
         """Say that somebody types. Raises `not_found` unless the connection has the room open and may write."""
         writer = self.active.get(room)
@@ -334,9 +359,11 @@ class Rooms:
         self.hint(room, "typing", {"room": room, "user": reader.user, "on": on}, origin=reader.id)
 
     def _left(self, room: str, subscription: Subscription) -> None:
-        gone = self.presence.leave(room, subscription.reader.id)
-        if gone is not None:
-            self.hint(room, "presence", {"room": room, "user": gone, "online": False})
+        self.presence.leave(room, subscription.reader.id)
+
+    def _attended(self, room: str, person: Present, here: bool, origin: str) -> None:
+        if not person.name:
+            self.echo(room, "presence", {"room": room, "user": person.id, "online": here}, origin=origin)
 
     def _receive(self, message: Message) -> None:
         if isinstance(message, RoomFrame):
@@ -355,6 +382,8 @@ class Rooms:
             self.handovers.answered(message)
         elif isinstance(message, RoomChanged):
             self._own(self._lists.tell(message))
+        else:
+            self.presence.receive(message)
 
     def _own(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

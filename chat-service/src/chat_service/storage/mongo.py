@@ -62,15 +62,6 @@ logging.getLogger("pymongo").setLevel(logging.WARNING)  # its debug lines hold w
 log = structlog.get_logger()
 
 
-class _PlainNumbers(TypeDecoder):
-    """Large numbers as plain ones: the driver's own class of them is none that can be encoded as JSON."""
-
-    bson_type = Int64
-
-    def transform_bson(self, value: Int64) -> int:
-        return int(value)
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long, in seconds, one operation may take in all, and how much of it finding a server."""
@@ -219,7 +210,6 @@ class MongoStore:
                 readConcernLevel="majority",
                 type_registry=TypeRegistry([_PlainNumbers()]),
                 event_listeners=list(self._listeners),
-                type_registry=TypeRegistry([_PlainNumbers()]),
                 **tls,
             )
         except (InvalidURI, ConfigurationError, ValueError, OSError) as problem:
