@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 
-from aiohttp import web
+import structlog
 
+from chat_service.admission import Admission
 from chat_service.background import Background, open_background, serves_jobs
 from chat_service.bus import Bus
 from chat_service.bus.local import LocalBus
-from chat_service.engine import Engine, EngineOptions, Limits, Refusal
+from chat_service.engine import EngineOptions, Limits
 from chat_service.files.objects import Objects
 from chat_service.files.service import FileLimits, Files
 from chat_service.http.application import HttpDependencies, build
 from chat_service.http.client_address import TrustedProxies
-from chat_service.identity.limits import RateLimits, address_key
+from chat_service.identity.limits import RateLimits
 from chat_service.identity.policy import Policy, Registration
 from chat_service.identity.profiles import MAX_BATCH
 from chat_service.identity.service import Identity
@@ -31,6 +33,7 @@ from chat_service.realtime.events import ChatNamespace
 from chat_service.realtime.legacy import LegacyNamespace
 from chat_service.realtime.peer import SocketLimits
 from chat_service.realtime.server import SocketServer
+from chat_service.rooms.backoff import Backoff
 from chat_service.rooms.delivery import DeliveryLimits
 from chat_service.rooms.filing import Filing
 from chat_service.rooms.indexing import Indexer
@@ -38,10 +41,19 @@ from chat_service.rooms.publishing import People
 from chat_service.rooms.searching import Searching
 from chat_service.rooms.service import Rooms
 from chat_service.rooms.station import RoomsLimits, Station
+from chat_service.rooms.vigilance import Vigilance
 from chat_service.rooms.waiting import WriterLimits
 from chat_service.settings import Settings
 from chat_service.stores import Stores, open_stores
 from chat_service.worker import Worker
+
+START_PATIENCE_S = 60.0
+"""How long a starting process waits for a database that several nodes share; who started it may try again."""
+
+START_AGAIN_S = (0.5, 5.0)
+"""First and longest pause between two attempts."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +68,13 @@ class Heart:
     indexer: Indexer
     searching: Searching
     background: Background
+    vigilance: Vigilance
     limits: RateLimits
 
     async def close(self) -> None:
         """Stop whatever of it was started and close the store."""
         await self.background.stop(0)
+        await self.vigilance.stop()
         await self.indexer.stop()
         await self.rooms.stop()
         await self.identity.stop()
@@ -71,6 +85,14 @@ class Heart:
 async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -> Heart:
     """Open the stores, and wire identity and rooms on them. `exclusive` and what it raises: `open_stores`."""
     stores = await open_stores(settings, exclusive=exclusive)
+    try:
+        return await _heart_on(stores, settings, metrics)
+    except BaseException:
+        await stores.database.close()
+        raise
+
+
+async def _heart_on(stores: Stores, settings: Settings, metrics: Metrics) -> Heart:
     limits = _rate_limits(settings, metrics)
     policy = Policy(
         registration=Registration(settings.registration),
@@ -92,10 +114,11 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
     )
     people = _people(identity)
     incarnation = await stores.meta.incarnation()
+    bus = _bus(settings, metrics, incarnation)
     rooms = Rooms(
         stores.log,
         stores.rooms,
-        _bus(settings, metrics, incarnation),
+        bus,
         people,
         files,
         station=Station(
@@ -114,7 +137,29 @@ async def open_heart(settings: Settings, metrics: Metrics, *, exclusive: bool) -
         settings, stores, rooms, metrics, world=incarnation, version=version("chat-service")
     )
     _tell_of_writes(rooms, indexer, background)
-    return Heart(stores, identity, rooms, filing, files, indexer, searching, background, limits)
+    vigilance = _vigilance(settings, bus, stores, rooms, indexer, background)
+    return Heart(stores, identity, rooms, filing, files, indexer, searching, background, vigilance, limits)
+
+
+def _vigilance(
+    settings: Settings, bus: Bus, stores: Stores, rooms: Rooms, indexer: Indexer, background: Background
+) -> Vigilance:
+    """Have this node make up for what the bus or a peer that died did not tell it."""
+
+    async def look_again() -> None:
+        indexer.look_again()
+        background.runner.look_again()
+
+    vigilance = Vigilance(
+        bus,
+        stores.nodes,
+        settings.node_id,
+        clock_ms=_clock_ms,
+        check_tails=rooms.delivery.check_tails,
+        heals=(rooms.heal, look_again),
+    )
+    rooms.handovers.is_live = vigilance.is_live
+    return vigilance
 
 
 def _tell_of_writes(rooms: Rooms, indexer: Indexer, background: Background) -> None:
@@ -131,12 +176,37 @@ def _tell_of_writes(rooms: Rooms, indexer: Indexer, background: Background) -> N
 async def serve(settings: Settings) -> None:
     """Run the service until it is told to stop. Raises StartError where it cannot even begin."""
     configure_logging(settings.log_level, settings.log_format, settings.node_id)
+    await _patiently(settings, lambda: _serve(settings))
+
+
+async def work(settings: Settings) -> None:
+    """Run jobs until told to stop, beside whatever serves. Raises StartError where it cannot even begin."""
+    configure_logging(settings.log_level, settings.log_format, settings.node_id)
+    await _patiently(settings, lambda: _work(settings))
+
+
+async def _patiently(settings: Settings, run: Callable[[], Awaitable[None]]) -> None:
+    """Begin again for START_PATIENCE_S where a database does not answer that comes up on its own."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + START_PATIENCE_S
+    backoff = Backoff(*START_AGAIN_S)
+    while True:
+        try:
+            return await run()
+        except StartError as problem:
+            if not problem.retryable or settings.mongodb_uri is None or loop.time() >= deadline:
+                raise
+            log.warning("start.waits", reason=str(problem))
+        await asyncio.sleep(backoff.failed())
+
+
+async def _serve(settings: Settings) -> None:
     metrics = Metrics()
     lifecycle = Lifecycle(_timing(settings), metrics)
     try:
         heart = await open_heart(settings, metrics, exclusive=True)
     except (ChatError, RuntimeError, OSError, ValueError) as problem:
-        raise StartError(str(problem)) from problem
+        raise StartError.because(problem) from problem
     node = wire(settings, metrics, heart, lifecycle)
     try:
         await lifecycle.run(node)
@@ -145,19 +215,18 @@ async def serve(settings: Settings) -> None:
         raise
 
 
-async def work(settings: Settings) -> None:
-    """Run jobs until told to stop, beside whatever serves. Raises StartError where it cannot even begin."""
-    configure_logging(settings.log_level, settings.log_format, settings.node_id)
+async def _work(settings: Settings) -> None:
     metrics = Metrics()
     try:
         heart = await open_heart(settings, metrics, exclusive=False)
     except (ChatError, RuntimeError, OSError, ValueError) as problem:
-        raise StartError(str(problem)) from problem
+        raise StartError.because(problem) from problem
     worker = Worker(
         heart.stores,
         heart.rooms,
         heart.indexer,
         heart.background,
+        heart.vigilance,
         metrics,
         listen=(settings.metrics_host, settings.metrics_port),
         stop_timeout_s=settings.stop_timeout_s,
@@ -220,6 +289,7 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
         files=heart.files,
         indexer=heart.indexer,
         background=heart.background,
+        vigilance=heart.vigilance,
         works=serves_jobs(settings),
         sockets=sockets,
         chat=chat,
@@ -227,44 +297,6 @@ def wire(settings: Settings, metrics: Metrics, heart: Heart, lifecycle: Lifecycl
         listen=(settings.host, settings.port),
         metrics_listen=(settings.metrics_host, settings.metrics_port),
     )
-
-
-class Admission:
-    """Decides which new sockets are let in: none while closing, and within the limits of connections."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        limits: RateLimits,
-        proxies: TrustedProxies,
-        lifecycle: Lifecycle,
-        metrics: Metrics,
-    ) -> None:
-        self.engine: Engine | None = None
-        self._most = settings.max_connections
-        self._most_per_address = settings.max_connections_per_address
-        self._limits = limits
-        self._proxies = proxies
-        self._lifecycle = lifecycle
-        self._metrics = metrics
-
-    def refusal(self, request: web.Request) -> Refusal | None:
-        """Why `request` may not open a session; None when it may."""
-        if self._lifecycle.closing:
-            return Refusal(503, 3, "This node is leaving: connect again, to another one", retry_after=1)
-        engine = self.engine
-        address = self._proxies.client_address(request)
-        if engine is not None and len(engine.sessions) >= self._most:
-            self._metrics.rate_limited.labels("max_connections").inc()
-            return Refusal(503, 3, "This node has as many connections as it may have", retry_after=5)
-        if engine is not None and engine.sessions_from(address) >= self._most_per_address:
-            self._metrics.rate_limited.labels("max_connections_per_address").inc()
-            return Refusal(429, 3, "Too many connections from your address", retry_after=10)
-        try:
-            self._limits.check("connect_per_address", address_key(address))
-        except ChatError as refusal:
-            return Refusal(429, 3, refusal.message, retry_after=(refusal.retry_after_ms or 1000) / 1000)
-        return None
 
 
 async def migrate(settings: Settings) -> list[str]:

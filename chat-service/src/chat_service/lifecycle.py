@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import structlog
 from aiohttp import web
@@ -28,12 +29,11 @@ from chat_service.realtime.server import SocketServer
 from chat_service.rooms.filing import Filing
 from chat_service.rooms.indexing import Indexer
 from chat_service.rooms.service import Rooms
+from chat_service.rooms.vigilance import Vigilance
 from chat_service.stores import Stores
 
 CLOSE_BATCHES_PER_S = 10
 PATIENCE_MOST_S = 5.0
-TAIL_CHECK_S = 15.0
-"""How often open rooms are compared with the log while nothing is known to be wrong."""
 FILE_SWEEP_S = 3600.0
 WATCH_S = 1.0
 """How often another process's writes are looked for, and tokens that ended."""
@@ -70,6 +70,7 @@ class Node:
     files: Files
     indexer: Indexer
     background: Background
+    vigilance: Vigilance
     works: bool
     """Whether this process runs jobs too."""
     sockets: SocketServer
@@ -80,7 +81,19 @@ class Node:
 
 
 class StartError(Exception):
-    """The service cannot start: the data folder or a port is in use, or the store cannot be reached."""
+    """The process cannot start: the data folder or a port is in use, or the store cannot be reached.
+
+    `retryable` where beginning again may help.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+    @classmethod
+    def because(cls, problem: Exception) -> Self:
+        """The error that `problem` is for whoever started the process."""
+        return cls(str(problem), retryable=isinstance(problem, ChatError) and problem.retryable)
 
 
 class Lifecycle:
@@ -128,7 +141,9 @@ class Lifecycle:
         try:
             stop = await self.start(node)
         except (ChatError, OSError) as problem:
-            raise StartError(str(problem)) from problem
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+            raise StartError.because(problem) from problem
         await self._leave.wait()
         began = loop.time()
         try:
@@ -144,6 +159,7 @@ class Lifecycle:
         """Bring the node up; returns what takes it down again."""
         await node.identity.start()
         await node.rooms.start()
+        await node.vigilance.start()
         await node.indexer.start()
         if node.works:
             await node.background.start()
@@ -153,7 +169,6 @@ class Lifecycle:
             (
                 Chore("watch", WATCH_S, lambda: self._watch(node)),
                 Chore("file sweep", FILE_SWEEP_S, node.filing.sweep),
-                Chore("tail check", TAIL_CHECK_S, node.rooms.delivery.check_tails),
             )
         )
         chores.start()
@@ -177,6 +192,7 @@ class Lifecycle:
             lag.cancel()
             await asyncio.gather(lag, return_exceptions=True)
             await node.indexer.stop()
+            await node.vigilance.stop()
             await node.rooms.stop()
             await node.identity.stop()
             await node.files.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from chat_service.http.health import Dependency, Phase, health_routes
+from chat_service.lifecycle import StartError
 from chat_service.model.errors import ChatError
 from chat_service.observability.endpoint import MetricsEndpoint
 from chat_service.observability.loop_lag import sample_loop_lag
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from chat_service.observability.metrics import Metrics
     from chat_service.rooms.indexing import Indexer
     from chat_service.rooms.service import Rooms
+    from chat_service.rooms.vigilance import Vigilance
     from chat_service.stores import Stores
 
 WATCH_S = 1.0
@@ -40,6 +42,7 @@ class Worker:
         rooms: Rooms,
         indexer: Indexer,
         background: Background,
+        vigilance: Vigilance,
         metrics: Metrics,
         *,
         listen: tuple[str, int],
@@ -49,6 +52,7 @@ class Worker:
         self._rooms = rooms
         self._indexer = indexer
         self._background = background
+        self._vigilance = vigilance
         self._metrics = metrics
         self._listen = listen
         self._stop_timeout_s = stop_timeout_s
@@ -68,17 +72,24 @@ class Worker:
         return self._dependencies
 
     async def run(self) -> None:
-        """Run jobs until told to leave; then finish what is on its way and give the rest back."""
+        """Run jobs until told to leave; then finish what is on its way and give the rest back.
+
+        Raises StartError.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave.set)
         endpoint = MetricsEndpoint(self._metrics.registry, health_routes(self))
         port = await endpoint.start(*self._listen) if self._listen[1] else 0
         lag = loop.create_task(sample_loop_lag(self._metrics.event_loop_lag_seconds))
-        await self._rooms.start()
-        await self._indexer.start()
-        await self._watch()
-        await self._background.start()
+        try:
+            await self._begin()
+        except (ChatError, OSError) as problem:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+            lag.cancel()
+            await endpoint.stop()
+            raise StartError.because(problem) from problem
         chores = Chores((Chore("watch", WATCH_S, self._watch),))
         chores.start()
         self._phase = Phase.SERVING
@@ -90,10 +101,18 @@ class Worker:
         await chores.stop()
         await self._background.stop(max(0.0, self._stop_timeout_s - CLOSING_S))
         await self._rooms.finish()
+        await self._vigilance.stop()
         lag.cancel()
         await asyncio.gather(lag, return_exceptions=True)
         await endpoint.stop()
         log.info("stopped")
+
+    async def _begin(self) -> None:
+        await self._rooms.start()
+        await self._vigilance.start()
+        await self._indexer.start()
+        await self._watch()
+        await self._background.start()
 
     async def _watch(self) -> None:
         try:

@@ -24,7 +24,8 @@ FLOORS = (
     ("admin", "settings_table"),
     ("command",),
     ("app",),
-    ("lifecycle", "worker", "demo"),
+    ("admission", "worker", "demo"),
+    ("lifecycle",),
     ("background",),
     ("periodic", "stores"),
     ("settings",),
@@ -46,7 +47,17 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 ONLY = {"engine": {"observability", "rate", "secret"}}
 # Rooms with fewer doors: a room is given the values it needs, not all the settings.
 IMPORTED_ONLY_BY = {
-    "settings": {"cli", "admin", "command", "settings_table", "app", "lifecycle", "stores", "background"},
+    "settings": {
+        "cli",
+        "admin",
+        "command",
+        "settings_table",
+        "app",
+        "admission",
+        "lifecycle",
+        "stores",
+        "background",
+    },
     "environment": {"cli", "settings", "settings_table"},
 }
 # Packages that one room hides from all the others.

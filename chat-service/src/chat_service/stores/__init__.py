@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from chat_service.directory.cursors import JobCursors
     from chat_service.directory.files import FileDirectory
     from chat_service.directory.meta import StoreMeta
+    from chat_service.directory.nodes import NodeDirectory
     from chat_service.directory.people import PeopleDirectory
     from chat_service.directory.rooms import RoomDirectory
     from chat_service.directory.texts import MessageTexts
@@ -39,6 +40,7 @@ class Stores:
     texts: MessageTexts
     cursors: JobCursors
     webhooks: WebhookDirectory
+    nodes: NodeDirectory
 
 
 async def open_stores(settings: Settings, *, exclusive: bool) -> Stores:

@@ -8,6 +8,7 @@ from chat_service.directory import (
     mongo_cursors,
     mongo_files,
     mongo_meta,
+    mongo_nodes,
     mongo_people,
     mongo_rooms,
     mongo_texts,
@@ -29,6 +30,7 @@ MIGRATIONS = (
     *mongo_texts.MIGRATIONS,
     *mongo_cursors.MIGRATIONS,
     *mongo_webhooks.MIGRATIONS,
+    *mongo_nodes.MIGRATIONS,
 )
 
 
@@ -53,4 +55,5 @@ async def open_stores(uri: Secret, tls_ca: Path | None) -> Stores:
         texts=mongo_texts.MongoMessageTexts(store),
         cursors=mongo_cursors.MongoJobCursors(store),
         webhooks=mongo_webhooks.MongoWebhookDirectory(store),
+        nodes=mongo_nodes.MongoNodeDirectory(store),
     )

@@ -8,6 +8,7 @@ from chat_service.directory import (
     sqlite_cursors,
     sqlite_files,
     sqlite_meta,
+    sqlite_nodes,
     sqlite_people,
     sqlite_rooms,
     sqlite_texts,
@@ -27,6 +28,7 @@ MIGRATIONS = (
     *sqlite_texts.MIGRATIONS,
     *sqlite_cursors.MIGRATIONS,
     *sqlite_webhooks.MIGRATIONS,
+    *sqlite_nodes.MIGRATIONS,
 )
 FILE = "chat.db"
 
@@ -52,4 +54,5 @@ async def open_stores(folder: Path, *, exclusive: bool) -> Stores:
         texts=sqlite_texts.SqliteMessageTexts(store),
         cursors=sqlite_cursors.SqliteJobCursors(store),
         webhooks=sqlite_webhooks.SqliteWebhookDirectory(store),
+        nodes=sqlite_nodes.SqliteNodeDirectory(store),
     )
