@@ -1,7 +1,7 @@
 /** One person: several tabs, tokens that end soon, and everything by keyboard. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { calm, enter, launched, message, newPage, once, say, signIn } from "./browser.mjs";
+import { calm, enter, launched, message, newPage, once, PATIENCE_MS, say, signIn } from "./browser.mjs";
 import { Service } from "./service.mjs";
 
 let service;
@@ -23,7 +23,7 @@ after(async () => {
 describe("one person", () => {
   it("has several tabs, which show the same once, also when the one that sends is closed", async () => {
     const second = await page.context().newPage();
-    second.setDefaultTimeout(10_000);
+    second.setDefaultTimeout(PATIENCE_MS);
     await second.goto(page.url());
     await second.locator("#messages[aria-busy=false]").waitFor();
     await say(page, "from the first tab");
@@ -33,7 +33,7 @@ describe("one person", () => {
       await once(tab, "from the second tab");
     }
     const third = await page.context().newPage();
-    third.setDefaultTimeout(10_000);
+    third.setDefaultTimeout(PATIENCE_MS);
     await third.goto(page.url());
     await page.close();
     page = third;

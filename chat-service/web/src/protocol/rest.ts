@@ -124,7 +124,7 @@ export class Rest {
   }
 
   members(room: string, after: string | null): Promise<{ members: Member[]; next: string | null }> {
-    const query = new URLSearchParams({ limit: "200" });
+    const query = new URLSearchParams({ limit: "100" });
     if (after !== null) query.set("after", after);
     return this.call("GET", `/rooms/${room}/members?${query}`);
   }

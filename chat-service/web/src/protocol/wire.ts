@@ -187,6 +187,10 @@ export interface Member {
   user: string;
   role: MemberRole;
   since: number;
+  username: string;
+  name: string;
+  kind: Person["kind"];
+  active: boolean;
 }
 
 export interface InviteView {

@@ -1,5 +1,5 @@
 /** People: the names behind ids, looked up together when they are first asked for. */
-import type { Person } from "../protocol/wire";
+import type { Member, Person } from "../protocol/wire";
 import { Observable } from "./observable";
 
 /** What one request may ask for. */
@@ -24,6 +24,15 @@ export class People extends Observable {
 
   add(...people: Person[]): void {
     for (const person of people) this.known.set(person.id, person);
+    this.changed();
+  }
+
+  /** Take the names that a list of members came with; what else is known of somebody stays. */
+  learn(members: readonly Member[]): void {
+    for (const { user: id, username, name, kind, active } of members) {
+      this.known.set(id, { admin: false, ...this.known.get(id), id, username, name, kind, active });
+      this.asked.add(id);
+    }
     this.changed();
   }
 
