@@ -58,7 +58,8 @@ describe("the ways in", () => {
     await ada.getByLabel("Guests may be invited by link").check();
     await ada.getByRole("button", { name: "Create channel" }).click();
     await ada.getByRole("heading", { name: "Visitors" }).waitFor();
-    await ada.getByRole("button", { name: "Room settings" }).click();
+    await ada.getByRole("button", { name: "Room options" }).click();
+    await ada.getByRole("menuitem", { name: "Room settings" }).click();
     await ada.getByLabel("Comes in as").selectOption("guest");
     await ada.getByRole("button", { name: "Make a link" }).click();
     const link = await ada.getByRole("textbox", { name: "Invitation links" }).inputValue();
@@ -140,7 +141,9 @@ for (const [name, device] of [
       await checkAccess(page, "a member");
       await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "Close" }).click();
-      await page.getByRole("button", { name: "Room settings" }).click();
+      await page.getByRole("button", { name: "Room options" }).click();
+      await checkAccess(page, "the room's options");
+      await page.getByRole("menuitem", { name: "Room settings" }).click();
       await page.getByRole("button", { name: "Leave this room" }).waitFor();
       await checkAccess(page, "room settings");
       await page.keyboard.press("Escape");
