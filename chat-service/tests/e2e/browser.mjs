@@ -14,7 +14,11 @@ const FLAGS = [
 ];
 
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
-export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+export const PHONE = {
+  viewport: { width: 360, height: 740 },
+  hasTouch: true,
+  isMobile: true,
+};
 /** Longer than anything takes on a slow and busy machine. */
 export const PATIENCE_MS = 25_000;
 export const PASSWORD = "demo-demo-demo";

@@ -126,7 +126,11 @@ for (const [name, device] of [
 ]) {
   for (const colorScheme of ["light", "dark"]) {
     it(`axe finds nothing ${name}, ${colorScheme}`, async () => {
-      const page = await newPage(browser, { ...device, colorScheme, reducedMotion: "reduce" });
+      const page = await newPage(browser, {
+        ...device,
+        colorScheme,
+        reducedMotion: "reduce",
+      });
       await page.goto(`${service.url}/app`);
       await page.getByLabel("Username").waitFor();
       await checkAccess(page, "the entrance");

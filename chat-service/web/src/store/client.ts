@@ -361,7 +361,10 @@ export class ChatClient extends Observable {
   }
 
   private delivered(problem: Problem | null): void {
-    if (problem?.code === "unavailable") this.setLacks(this.lacks === "reading" ? "reading" : "writing");
+    // A store that hangs may not even be said to be away in time.
+    const unanswered = problem?.code === "unanswered" && this.connection.connected;
+    if (problem?.code === "unavailable" || unanswered)
+      this.setLacks(this.lacks === "reading" ? "reading" : "writing");
     // What is refused for another reason that passes says nothing of the store.
     else if (problem === null || !problem.retryable) this.setLacks("nothing");
   }
