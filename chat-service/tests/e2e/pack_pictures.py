@@ -17,7 +17,7 @@ def pack(picture: Path) -> int:
     with Image.open(picture) as image:
         # The alpha channel of a screenshot says nothing.
         flat = image.convert("RGB")
-    # The commonest colours, so that areas keep exactly theirs; an edge of a letter takes the nearest of them.
+    # The commonest colours, so that areas keep theirs; the edge of a letter takes the nearest of them.
     counted = sorted(flat.getcolors(flat.width * flat.height) or [], reverse=True)
     palette = Image.new("P", (1, 1))
     palette.putpalette([part for _, colour in counted[:COLOURS] for part in cast("tuple[int, ...]", colour)])

@@ -151,7 +151,7 @@ const LIVELY = {
     await page.context().setOffline(true);
     await say(page, "On the train, in the tunnel. This goes out when we are through.");
     await page.getByText("You are offline").first().waitFor();
-    await page.locator("#messages").getByText("in the tunnel").waitFor();
+    await page.locator("#messages").getByText("Waiting for a connection").waitFor();
   },
 };
 

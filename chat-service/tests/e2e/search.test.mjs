@@ -185,7 +185,7 @@ it("does not find what was deleted", async () => {
   await page.getByRole("link", { name: /Show the message/ }).click();
   await act(page, "an ephemeral xylophone", "Delete");
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
-  await page.getByText("an ephemeral xylophone").waitFor({ state: "detached" });
+  await page.locator("#messages").getByText("an ephemeral xylophone").waitFor({ state: "detached" });
   await page.goBack();
   await look(page, "xylophone");
   await page.locator(".empty").getByText("Nothing was found.").waitFor();

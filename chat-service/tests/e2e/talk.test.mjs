@@ -85,7 +85,7 @@ for (const [name, device] of [
       await once(grace, `to be gone ${tag}`);
       await act(ada, `to be gone ${tag}`, "Delete");
       await ada.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
-      await grace.getByText(`to be gone ${tag}`).waitFor({ state: "detached" });
+      await grace.locator("#messages").getByText(`to be gone ${tag}`).waitFor({ state: "detached" });
     });
 
     it("go on when the server is killed and started again", async () => {
