@@ -5,7 +5,7 @@ export PYTHON
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Start the service on http://localhost:8000, its data in ./data
@@ -41,6 +41,10 @@ format: environment ## Put the source in form
 .PHONY: docs
 docs: environment ## Write the pages that are made from the source
 	@env -i .venv/bin/chat-service config --markdown >docs/settings.md
+
+.PHONY: screenshots
+screenshots: environment ## Take the pictures of docs/users anew
+	@scripts/screenshots
 
 .PHONY: lock
 lock: environment ## Compile the locks from pyproject.toml (ARGS=--upgrade for the newest)

@@ -260,6 +260,7 @@ class Lifecycle:
         except ChatError as problem:
             self._found("store", Dependency(up=False, detail=problem.message))
         self._found("bus", Dependency(up=node.rooms.bus_healthy))
+        node.chat.tell_health(name for name, found in self._dependencies.items() if not found.up)
 
     def _found(self, name: str, dependency: Dependency) -> None:
         before = self._dependencies.get(name)

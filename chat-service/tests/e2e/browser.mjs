@@ -14,7 +14,11 @@ const FLAGS = [
 ];
 
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
-export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+export const PHONE = {
+  viewport: { width: 360, height: 740 },
+  hasTouch: true,
+  isMobile: true,
+};
 /** Longer than anything takes on a slow and busy machine. */
 export const PATIENCE_MS = 25_000;
 export const PASSWORD = "demo-demo-demo";
@@ -75,6 +79,22 @@ export async function say(page, text) {
 /** What is said of the connection: it is read out, too. */
 export const told = (page, text) =>
   page.getByRole("status").filter({ hasText: text }).waitFor({ state: "attached" });
+
+export const isTouched = (page) => page.evaluate(() => matchMedia("(hover: none)").matches);
+
+/** Choose what can be done to a message: by the pointer over it, or by a tap. */
+export async function act(page, text, name) {
+  const row = message(page, text);
+  const button = row.getByRole("button", { name, exact: true }).first();
+  const touch = await isTouched(page);
+  // A message that arrives moves the others, also away from under the pointer: then it is looked for again.
+  for (let tries = 0; !(await button.isVisible()) && tries < 20; tries += 1) {
+    if (touch) await row.getByText(text).first().tap();
+    else await row.hover();
+    await page.waitForTimeout(100);
+  }
+  await button.click();
+}
 
 export const message = (page, text) => page.getByRole("article").filter({ hasText: text });
 

@@ -10,6 +10,7 @@ import {
   message,
   newPage,
   once,
+  PASSWORD,
   PHONE,
   say,
   signIn,
@@ -58,7 +59,8 @@ describe("the ways in", () => {
     await ada.getByLabel("Guests may be invited by link").check();
     await ada.getByRole("button", { name: "Create channel" }).click();
     await ada.getByRole("heading", { name: "Visitors" }).waitFor();
-    await ada.getByRole("button", { name: "Room settings" }).click();
+    await ada.getByRole("button", { name: "Room options" }).click();
+    await ada.getByRole("menuitem", { name: "Room settings" }).click();
     await ada.getByLabel("Comes in as").selectOption("guest");
     await ada.getByRole("button", { name: "Make a link" }).click();
     const link = await ada.getByRole("textbox", { name: "Invitation links" }).inputValue();
@@ -100,21 +102,48 @@ const HOSTILE = [
   "\"><iframe srcdoc='<script>alert(1)</script>'>",
 ];
 
-it("hostile words stay words, also as names of rooms", async () => {
+const HOSTILE_NAME = "<b onclick=alert(1)>Mal</b>";
+
+it("hostile words stay words, also as names of rooms and people, and where they are found", async () => {
   const page = await newPage(browser);
   const token = await service.token("ada");
-  await service.call("POST", "/rooms", { name: HOSTILE[1], topic: HOSTILE[0], visibility: "public" }, token);
+  const asked = { name: HOSTILE[1], topic: HOSTILE[0], visibility: "public" };
+  const { room } = await service.call("POST", "/rooms", asked, token);
+  const mallory = { username: "mallory", name: HOSTILE_NAME, password: PASSWORD };
+  const theirs = (await service.call("POST", "/auth/register", mallory)).access_token;
+  await service.call("POST", `/rooms/${room}/join`, {}, theirs);
+  await service.call("POST", `/rooms/${room}/messages`, { body: { text: "a sesame seed" } }, theirs);
   await signIn(page, service.url, "ada");
   await page.getByRole("link", { name: /onerror/ }).click();
   for (const text of HOSTILE) {
     await say(page, text);
     await once(page, text);
   }
+  await message(page, "a sesame seed").getByText(HOSTILE_NAME).first().waitFor();
+  await page.getByRole("button", { name: "Members", exact: true }).click();
+  await page.getByRole("complementary").getByText(HOSTILE_NAME).waitFor();
   assert.equal(await page.locator("main iframe, main img, main svg[onload], main script").count(), 0);
   assert.equal(await page.locator("a[href^='javascript']").count(), 0);
   await say(page, "see https://example.org/x");
   const link = page.getByRole("link", { name: "https://example.org/x" });
   assert.equal(await link.getAttribute("rel"), "noopener noreferrer");
+  await page.getByRole("link", { name: "Search messages" }).click();
+  for (const query of ["alert", "sesame"]) {
+    await page.locator("#search").fill(query);
+    await page.locator("#search").press("Enter");
+    // The index takes what was said a moment later: then it is looked for again.
+    for (let tries = 0; tries < 40 && !(await page.getByRole("article").count()); tries += 1) {
+      await page.waitForTimeout(250);
+      await page.locator("#search").press("Enter");
+      await page
+        .getByText(/found|newest|Nothing was/)
+        .first()
+        .waitFor({ state: "attached" });
+    }
+    await page.getByRole("article").first().waitFor();
+    assert.equal(await page.locator("main iframe, main img, main svg[onload], main script").count(), 0);
+  }
+  await page.getByRole("article").getByText(HOSTILE_NAME).waitFor();
   calm(page);
   await page.context().close();
 });
@@ -125,7 +154,11 @@ for (const [name, device] of [
 ]) {
   for (const colorScheme of ["light", "dark"]) {
     it(`axe finds nothing ${name}, ${colorScheme}`, async () => {
-      const page = await newPage(browser, { ...device, colorScheme, reducedMotion: "reduce" });
+      const page = await newPage(browser, {
+        ...device,
+        colorScheme,
+        reducedMotion: "reduce",
+      });
       await page.goto(`${service.url}/app`);
       await page.getByLabel("Username").waitFor();
       await checkAccess(page, "the entrance");
@@ -140,7 +173,9 @@ for (const [name, device] of [
       await checkAccess(page, "a member");
       await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "Close" }).click();
-      await page.getByRole("button", { name: "Room settings" }).click();
+      await page.getByRole("button", { name: "Room options" }).click();
+      await checkAccess(page, "the room's options");
+      await page.getByRole("menuitem", { name: "Room settings" }).click();
       await page.getByRole("button", { name: "Leave this room" }).waitFor();
       await checkAccess(page, "room settings");
       await page.keyboard.press("Escape");

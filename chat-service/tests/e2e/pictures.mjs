@@ -24,17 +24,21 @@ function chunk(type, data) {
 
 /** A PNG of one colour; with `noise` its bytes do not pack, so that it is as large as it looks. */
 export function png(width, height, [red, green, blue] = [20, 120, 100], noise = false) {
+  return painted(width, height, () => {
+    const some = noise ? Math.floor(Math.random() * 256) : 0;
+    return [red ^ some, green ^ some, blue];
+  });
+}
+
+/** A PNG whose every pixel `paint` gives, as [red, green, blue]. */
+export function painted(width, height, paint) {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header.set([8, 2, 0, 0, 0], 8);
   const rows = Buffer.alloc((width * 3 + 1) * height);
   for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      const at = y * (width * 3 + 1) + 1 + x * 3;
-      const some = noise ? Math.floor(Math.random() * 256) : 0;
-      rows.set([red ^ some, green ^ some, blue], at);
-    }
+    for (let x = 0; x < width; x += 1) rows.set(paint(x, y), y * (width * 3 + 1) + 1 + x * 3);
   }
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   const data = chunk("IDAT", deflateSync(rows));

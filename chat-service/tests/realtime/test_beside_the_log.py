@@ -289,6 +289,20 @@ async def test_a_log_that_is_another_one_makes_its_readers_open_it_anew(node: Ch
     assert (await bob.next("entry"))["body"] == {"text": "again"}
 
 
+# -- a node that lacks something ----------------------------------------------------------------------
+
+
+async def test_what_a_node_lacks_is_told_once_to_all_and_to_who_comes_later(node: ChatNode, room: str) -> None:
+    ann = await opened(node, "ann", room)
+    for _ in range(2):
+        node.parts.chat.tell_health(["bus"])
+    bob = await opened(node, "bob", room)
+    node.parts.chat.tell_health([])
+    for wire in (ann, bob):
+        assert await wire.next("notice") == {"kind": "health", "down": ["bus"]}
+        assert await wire.next("notice") == {"kind": "health", "down": []}
+
+
 # -- a node that leaves -------------------------------------------------------------------------------
 
 

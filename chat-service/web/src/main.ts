@@ -21,7 +21,7 @@ const session = new Session({
   refresh: (token) => doors.refresh(token),
 });
 const navigation = new Navigation(window);
-if (read(location.pathname).kind === "home") navigation.go(HOME, true);
+if (read(location.pathname, location.hash, location.search).kind === "home") navigation.go(HOME, true);
 
 const target = document.getElementById("app");
 if (target !== null) mount(App, { target, props: { session, doors, navigation } });

@@ -5,6 +5,7 @@ import type { FileRest } from "../src/protocol/files";
 import type { Rest } from "../src/protocol/rest";
 import type { Entry, FoldedMessage, Opened, RoomSummary, ThreadPage } from "../src/protocol/wire";
 import { ChatClient } from "../src/store/client";
+import { isUnread } from "../src/store/rooms";
 import { Session } from "../src/store/session";
 import { FakeBrowser, FakeClock, FakeSocket, FakeStorage, settled } from "./fakes";
 import { ROOM } from "./histories";
@@ -26,7 +27,11 @@ const summary: RoomSummary = {
   role: "member",
   last_seq: 3,
   read_seq: 1,
+  unread: 1,
   mentions: 1,
+  last_message_ts: 3,
+  muted: false,
+  favourite: false,
   with_user: null,
 };
 
@@ -57,6 +62,12 @@ const rest = {
   people: async () => [],
   room: async () => ({ people: 2 }),
   readMarkers: async () => [{ user: "ub", seq: 1 }],
+  setPreferences: async (room: string, asked: object) => ({
+    room,
+    muted: false,
+    favourite: false,
+    ...asked,
+  }),
   pins: async () => ({ messages: [], as_of: 2 }),
   thread: async (): Promise<ThreadPage> => ({
     root: folded(1, { replies: 0 }),
@@ -201,19 +212,82 @@ describe("a client", () => {
     };
     client.outbox.add(ROOM, { kind: "send", text: "hello" });
     await settled();
-    expect(client.readOnly).toBe(true);
+    expect(client.lacks).toBe("writing");
     answers["message:send"] = () => ({ seq: 3, id: "id3", ts: 3, duplicate: false });
     await clock.pass(5_000);
-    expect(client.readOnly).toBe(false);
+    expect(client.lacks).toBe("nothing");
+  });
+
+  it("says that nothing can be read while a room cannot be opened, and opens it by itself", async () => {
+    const { "room:open": answer } = answers;
+    answers["room:open"] = () => {
+      throw new Problem({ code: "unavailable", message: "", retryable: true, retry_after_ms: 3_000 });
+    };
+    socket.handlers.closed(false);
+    await clock.pass(2_000);
+    socket.handlers.opened();
+    await settled();
+    expect(client.lacks).toBe("reading");
+    expect(client.openProblem).toBeNull();
+    answers["room:open"] = answer ?? (() => undefined);
+    await clock.pass(5_000);
+    expect(client.lacks).toBe("nothing");
+    expect(client.log(ROOM).live).toBe(true);
+  });
+
+  it("knows of a server that hears late, until it hears again or another one is reached", async () => {
+    socket.handlers.event("notice", { kind: "health", down: ["bus"] });
+    expect(client.connection.late).toBe(true);
+    socket.handlers.event("notice", { kind: "health", down: [] });
+    expect(client.connection.late).toBe(false);
+    socket.handlers.event("notice", { kind: "health", down: ["bus"] });
+    socket.handlers.closed(false);
+    await clock.pass(2_000);
+    socket.handlers.opened();
+    expect(client.connection.late).toBe(false);
+  });
+
+  it("mutes at once, and takes it back where the service refuses", async () => {
+    const row = () => client.rooms.get(ROOM);
+    const muting = client.prefer(ROOM, { muted: true });
+    expect(row()).toMatchObject({ muted: true, favourite: false });
+    await muting;
+    expect(isUnread({ ...summary, mentions: 0, muted: true })).toBe(false);
+    expect(isUnread({ ...summary, mentions: 1, muted: true })).toBe(true);
+    rest.setPreferences = async () => Promise.reject(new Error("refused"));
+    await expect(client.prefer(ROOM, { favourite: true })).rejects.toThrow();
+    expect(row()).toMatchObject({ muted: true, favourite: false });
+    socket.handlers.event("preferences", { room: ROOM, muted: false, favourite: true });
+    expect(row()).toMatchObject({ muted: false, favourite: true });
+  });
+
+  it("looks around a message that is far back, and at the newest again", async () => {
+    answers["room:open"] = () =>
+      opened([entry(90), entry(91)], { reset: { messages: [], as_of: 89, more: true } });
+    socket.handlers.event("notice", { kind: "resync", room: ROOM });
+    await settled();
+    answers["room:history"] = () => ({
+      messages: [folded(10), folded(11)],
+      as_of: 91,
+      more: true,
+      newer: true,
+    });
+    await client.history.around(ROOM, 10);
+    expect(asked("room:history").at(-1)).toEqual({ room: ROOM, around: 10, limit: 100 });
+    expect(texts()).toEqual(["10", "11"]);
+    socket.handlers.event("entry", entry(92));
+    expect(texts()).toEqual(["10", "11"]);
+    client.log(ROOM).toNewest();
+    expect(texts()?.at(-1)).toBe("92");
   });
 
   it("counts what is unread, and nothing that was read", async () => {
     const row = () => client.rooms.get(ROOM);
-    expect(row()).toMatchObject({ last_seq: 3, read_seq: 1, mentions: 1 });
+    expect(row()).toMatchObject({ last_seq: 3, read_seq: 1, unread: 1, mentions: 1 });
     client.markRead(ROOM, 3);
-    expect(row()).toMatchObject({ read_seq: 3, mentions: 0 });
-    socket.handlers.event("unread", { room: ROOM, last_seq: 5, mentions: 2 });
-    expect(row()).toMatchObject({ last_seq: 5, mentions: 2 });
+    expect(row()).toMatchObject({ read_seq: 3, unread: 0, mentions: 0 });
+    socket.handlers.event("unread", { room: ROOM, last_seq: 5, messages: 2, mentions: 1 });
+    expect(row()).toMatchObject({ last_seq: 5, unread: 2, mentions: 1 });
     await client.loadRooms();
     expect(row()).toMatchObject({ read_seq: 3 });
   });

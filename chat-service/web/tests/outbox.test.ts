@@ -132,9 +132,32 @@ describe("the outbox", () => {
     service.answer = answer;
     await clock.pass(8_000);
     expect(service.log).toEqual([]);
-    await clock.pass(1_000);
+    await clock.pass(1_500);
     expect(service.log).toEqual(["a:one"]);
   });
+
+  it.each(["unavailable", "overloaded", "rate_limited", "draining", "aborted"])(
+    "never gives up what is refused as %s, and asks with the same key",
+    async (code) => {
+      const outbox = leading();
+      const { answer } = service;
+      const keys = new Set<string>();
+      let asked = 0;
+      service.answer = async (item) => {
+        asked += 1;
+        keys.add(item.key);
+        throw new Problem({ code, message: "", retryable: true, retry_after_ms: 2_000 });
+      };
+      const { key } = outbox.add("a", send("one"));
+      await clock.pass(600_000);
+      expect(asked).toBeGreaterThan(15);
+      expect(outbox.of("a")).toMatchObject([{ key, state: "waiting" }]);
+      service.answer = answer;
+      await clock.pass(60_000);
+      expect(service.log).toEqual(["a:one"]);
+      expect(keys).toEqual(new Set([key]));
+    },
+  );
 
   it("shows what was refused for good, sends the rest, and retries on demand", async () => {
     const outbox = leading();

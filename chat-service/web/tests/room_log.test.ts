@@ -14,6 +14,19 @@ function page(log: Entry[], before: number, limit: number): HistoryPage {
   return { messages, as_of: log.length, more: all.length > messages.length };
 }
 
+/** The page of `limit` messages from a seq on. */
+function stretch(log: Entry[], from: number, limit: number): HistoryPage {
+  const all = folded(log);
+  const messages = all.filter(({ seq }) => seq >= from).slice(0, limit);
+  const [first, last] = [messages[0]?.seq ?? 0, messages.at(-1)?.seq ?? from];
+  return {
+    messages,
+    as_of: log.length,
+    more: all.some(({ seq }) => seq < first),
+    newer: all.some(({ seq }) => seq > last),
+  };
+}
+
 function answer(log: Entry[], after: number | null, upto: number, more = false, limit = 10): Opened {
   const now = log.slice(0, upto);
   const reset = after === null ? page(now, Infinity, limit) : null;
@@ -67,16 +80,66 @@ describe("a room's log", () => {
           expect(held.hasGap).toBe(false);
         }
         at += step;
-        if (ticket !== null) held.older(ticket, page(log.slice(0, asOf), ticket.before, 7));
+        if (ticket !== null) held.older(ticket, page(log.slice(0, asOf), ticket.seq, 7));
       }
       while (held.more) {
         const ticket = held.askOlder();
         if (ticket === null) throw new Error("there is more, and it cannot be asked for");
-        held.older(ticket, page(log, ticket.before, 7));
+        held.older(ticket, page(log, ticket.seq, 7));
       }
       expect(shown(held.messages)).toEqual(fresh(log));
     },
   );
+
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))(
+    "joins a stretch of the past to the newest messages without a hole (%i)",
+    (seed) => {
+      const log = history(seed, 200);
+      const roll = dice(seed + 2000);
+      const held = new RoomLog(ROOM);
+      let at = 120 + roll(20);
+      held.opened(answer(log, null, at, false, 5));
+      const live = () => {
+        const step = Math.min(log.length - at, roll(6));
+        for (const entry of log.slice(at, at + step)) held.receive(entry);
+        at += step;
+      };
+      const begin = held.messages[0]?.seq ?? 0;
+      const aim = 1 + roll(begin);
+      const around = held.askAround(aim);
+      const asOf = at;
+      live();
+      held.around(around, stretch(log.slice(0, asOf), aim - 3, 6));
+      expect(held.past).toBe((held.messages.at(-1)?.seq ?? 0) < begin);
+      for (let asked = 0; held.past; asked += 1) {
+        expect(asked).toBeLessThan(100);
+        const ticket = held.askNewer();
+        const now = at;
+        live();
+        if (ticket !== null) held.newer(ticket, stretch(log.slice(0, now), ticket.seq + 1, 4));
+      }
+      live();
+      const first = held.messages[0]?.seq ?? 0;
+      expect(shown(held.messages)).toEqual(fresh(log.slice(0, at), first));
+      expect(held.newest).toBe(held.messages);
+    },
+  );
+
+  it("keeps the newest messages up to date while the past is looked at", () => {
+    const log = history(5, 200);
+    const held = new RoomLog(ROOM);
+    held.opened(answer(log, null, 150, false, 5));
+    held.around(held.askAround(10), stretch(log.slice(0, 150), 5, 8));
+    expect(held.past).toBe(true);
+    for (const entry of log.slice(150)) held.receive(entry);
+    const [from, to] = [held.messages[0]?.seq ?? 0, held.messages.at(-1)?.seq ?? 0];
+    expect(shown(held.messages)).toEqual(
+      fresh(log, from).filter((message) => (message as Message).seq <= to),
+    );
+    held.toNewest();
+    expect(held.past).toBe(false);
+    expect(shown(held.messages)).toEqual(fresh(log, held.messages[0]?.seq ?? 0));
+  });
 
   it("says what it holds, and begins anew where the service says so", () => {
     const log = history(7, 40);
@@ -129,7 +192,7 @@ describe("a room's log", () => {
     const ticket = held.askOlder();
     held.opened(answer(log, null, 80, false, 3));
     const before = shown(held.messages);
-    if (ticket !== null) held.older(ticket, page(log, ticket.before, 7));
+    if (ticket !== null) held.older(ticket, page(log, ticket.seq, 7));
     expect(ticket).not.toBeNull();
     expect(shown(held.messages)).toEqual(before);
   });

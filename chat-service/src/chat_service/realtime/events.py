@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -86,6 +86,7 @@ class ChatNamespace:
         self._max_connections_per_user = max_connections_per_user
         self._clock = clock
         self._participants: dict[str, Participant] = {}
+        self._down: tuple[str, ...] = ()
         self._per_user: Counter[str] = Counter()
         self._events: Mapping[str, tuple[type[Any], Callable[[Participant, Any], object]]] = {
             "room:open": (ask.OpenRequest, self._open),
@@ -122,6 +123,8 @@ class ChatNamespace:
             raise Refused(refusal.message, refusal.as_dict()) from refusal
         connection.state = participant
         self._participants[connection.id] = participant
+        if self._down:
+            connection.emit("notice", _health(self._down))
 
     def event(self, connection: Connection, name: str, args: list[Any]) -> object:
         """Check an event's argument and do what it asks for. Raises ChatError for what cannot be done."""
@@ -187,6 +190,13 @@ class ChatNamespace:
         for participant in list(self._participants.values()):
             if frames is not None:
                 participant.reader.write(frames)
+
+    def tell_health(self, down: Iterable[str]) -> None:
+        """Tell every connection, now and at its beginning, which dependencies of this node are down."""
+        now = tuple(sorted(down))
+        if now != self._down:
+            self._down = now
+            self.notify(_health(now))
 
     def __len__(self) -> int:
         """How many connections are signed in."""
@@ -314,3 +324,7 @@ class ChatNamespace:
         who.principal = principal
         who.warned = False
         return success(expires=principal.expires)
+
+
+def _health(down: Iterable[str]) -> dict[str, Any]:
+    return {"kind": "health", "down": list(down)}

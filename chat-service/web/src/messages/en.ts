@@ -1,7 +1,6 @@
 /** Everything the client says, in English. A translation is another file of the same type. */
-
-const plurals = new Intl.PluralRules("en");
-const count = (n: number, one: string, other: string) => `${n} ${plurals.select(n) === "one" ? one : other}`;
+import { count } from "./en_numbers";
+import { search } from "./en_search";
 
 export const en = {
   product: "Chat",
@@ -59,10 +58,14 @@ export const en = {
     firstHint: "Join a channel that is there already, or make one and invite others.",
     guestHint: "Guests come into rooms by invitation. Ask somebody for a link.",
     noDirect: "Write to somebody: choose “New message”.",
-    unread: "unread",
+    favourites: "Favourites",
+    search: "Search messages",
+    unread: (n: number) => `${n} unread`,
     mentions: (n: number) => count(n, "mention", "mentions"),
     loading: "Loading your rooms…",
   },
+
+  search,
 
   browse: {
     title: "Browse channels",
@@ -104,12 +107,27 @@ export const en = {
     members: "Members",
     memberCount: (n: number) => count(n, "member", "members"),
     settings: "Room settings",
+    options: "Room options",
+    search: "Search in this room",
+    favourite: "Favourite",
+    mute: "Mute",
+    muted: "muted",
+    set: ({ favourite, muted }: { favourite?: boolean; muted?: boolean }) =>
+      favourite === undefined
+        ? muted
+          ? "Muted. You are only told of what is for you."
+          : "No longer muted."
+        : favourite
+          ? "Now among your favourites."
+          : "No longer a favourite.",
     noTopic: "Add a topic",
     messages: (room: string) => `Messages in ${room}`,
     beginning: (room: string) => `This is the beginning of ${room}`,
     beginningDirect: (name: string) => `Your conversation with ${name} begins here`,
     beginningHint: "Say hello. Everybody who joins later can read it, too.",
     loadingOlder: "Loading older messages…",
+    loadingNewer: "Loading newer messages…",
+    gone: "That message is no longer there.",
     loading: "Loading messages…",
     unreadDivider: "New",
     newMessages: (n: number) => (n === 0 ? "Newest messages" : count(n, "new message", "new messages")),
@@ -332,8 +350,13 @@ export const en = {
     restarting: (s: number) => `The server is restarting. Back in about ${count(s, "second", "seconds")}.`,
     waiting: (s: number) => `No connection. Trying again in ${count(s, "second", "seconds")}.`,
     offline: "You are offline. What you write is kept and sent when you are back.",
-    readOnly:
-      "Reading works, sending does not right now. What you write is kept and sent as soon as it does.",
+    lacks: {
+      writing:
+        "Reading works, sending does not right now. What you write is kept and sent as soon as it does.",
+      reading:
+        "The server cannot get at its messages right now. What you write is kept and sent as soon as it can.",
+    },
+    late: "Messages of people on other servers may come a few seconds late. Nothing gets lost.",
     now: "Try now",
   },
 

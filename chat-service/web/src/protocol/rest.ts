@@ -1,12 +1,14 @@
 /** Rest: what is asked of the service over HTTP. */
 import { Problem, problemIn } from "./problem";
 import type {
+  Hits,
   InviteOffer,
   InviteView,
   Member,
   MemberRole,
   Person,
   PinsPage,
+  Preferences,
   PublicRoom,
   ReadMarker,
   Receipt,
@@ -146,6 +148,16 @@ export class Rest {
   pins = (room: string): Promise<PinsPage> => this.call("GET", `/rooms/${room}/pins`);
   readMarkers = async (room: string): Promise<ReadMarker[]> =>
     (await this.call<{ markers: ReadMarker[] }>("GET", `/rooms/${room}/read-markers`)).markers;
+
+  setPreferences = (room: string, asked: Partial<Preferences>): Promise<{ room: string } & Preferences> =>
+    this.call("PUT", `/rooms/${room}/preferences`, asked);
+
+  /** A page of what is found, the newest first: the first one, or the one that `before` names. */
+  search(q: string, before: string | null): Promise<Hits> {
+    const query = new URLSearchParams({ q, limit: "20" });
+    if (before !== null) query.set("before", before);
+    return this.call("GET", `/search?${query}`);
+  }
 
   makeInvite(room: string, asked: { role: "member" | "guest"; lifetime_s: number; max_uses: number }) {
     return this.call<{ token: string; invite: InviteView }>("POST", `/rooms/${room}/invites`, asked);

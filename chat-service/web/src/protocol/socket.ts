@@ -21,7 +21,17 @@ export interface Socket {
   call<T>(event: string, payload: object): Promise<T>;
 }
 
-const EVENTS = ["entry", "unread", "typing", "presence", "read", "rooms", "notice"] as const;
+const EVENTS = [
+  "entry",
+  "unread",
+  "typing",
+  "presence",
+  "read",
+  "preferences",
+  "person",
+  "rooms",
+  "notice",
+] as const;
 const ACK_TIMEOUT_MS = 15_000;
 
 interface RefusedConnect extends Error {

@@ -86,7 +86,20 @@ export interface FoldedMessage {
 export interface HistoryPage {
   messages: FoldedMessage[];
   as_of: number;
+  /** Whether there are older ones, and whether there are newer ones than these. */
   more: boolean;
+  newer?: boolean;
+}
+
+/** A message that a search found, and its room. */
+export interface Hit {
+  room: string;
+  message: FoldedMessage;
+}
+
+export interface Hits {
+  hits: Hit[];
+  next: string | null;
 }
 
 export interface ThreadPage extends HistoryPage {
@@ -157,8 +170,19 @@ export interface RoomSummary {
   role: Role;
   last_seq: number;
   read_seq: number;
+  /** Messages by others that were not read, counted up to a limit of the service. */
+  unread: number;
   mentions: number;
+  last_message_ts: number | null;
+  muted: boolean;
+  favourite: boolean;
   with_user: string | null;
+}
+
+/** What somebody set for one of their rooms. */
+export interface Preferences {
+  muted: boolean;
+  favourite: boolean;
 }
 
 export interface RoomView {
@@ -223,17 +247,22 @@ export interface SessionView {
 /** What the server says beside acknowledgements. */
 export interface ServerEvents {
   entry: Entry;
-  unread: { room: string; last_seq: number; mentions: number };
+  unread: { room: string; last_seq: number; messages: number; mentions: number };
   typing: { room: string; user: string; on: boolean };
   presence: { room: string; user: string; online: boolean };
   read: { room: string; user: string; seq: number };
+  preferences: { room: string } & Preferences;
+  person: { id: string; username: string; name: string };
   rooms: { room: string; member: boolean; view: RoomView | null };
   notice: Notice;
 }
 
 export interface Notice {
-  kind: "draining" | "shutdown" | "rate_limited" | "resync" | "removed" | "token_expired" | "revoked";
+  kind:
+    "draining" | "shutdown" | "rate_limited" | "resync" | "removed" | "token_expired" | "revoked" | "health";
   room?: string;
+  /** Of `health`: what the server lacks at the moment; empty once it has everything again. */
+  down?: string[];
   reconnect_after_ms?: number;
   jitter_ms?: number;
 }

@@ -3,11 +3,21 @@ import { Problem } from "../protocol/problem";
 import type { FileRest } from "../protocol/files";
 import type { Rest } from "../protocol/rest";
 import type { Socket } from "../protocol/socket";
-import type { Entry, HistoryPage, Opened, Person, Receipt, RoomKind, ServerEvents } from "../protocol/wire";
+import type {
+  Entry,
+  HistoryPage,
+  Opened,
+  Person,
+  Preferences,
+  Receipt,
+  RoomKind,
+  ServerEvents,
+} from "../protocol/wire";
 import type { Clock } from "./clock";
 import { Connection } from "./connection";
 import { Drafts } from "./drafts";
 import { FileBytes, type ByteMeans } from "./file_bytes";
+import { History } from "./history";
 import { Markers } from "./markers";
 import { Observable } from "./observable";
 import { Outbox, type Item, type OutboxStorage, type Tabs } from "./outbox";
@@ -16,6 +26,8 @@ import { Pins } from "./pins";
 import { Presence } from "./presence";
 import { RoomLog } from "./room_log";
 import { Rooms } from "./rooms";
+import { pause } from "./retrying";
+import { Search } from "./search";
 import type { Session } from "./session";
 import { Threads } from "./threads";
 import { OwnTyping, Typing } from "./typing";
@@ -35,8 +47,8 @@ export interface ClientMeans {
   drafts: Storage;
 }
 
-const OLDER_PAGE = 100;
 const GAP_MS = 1_000;
+const LONGEST_OPENING_MS = 10_000;
 
 export class ChatClient extends Observable {
   readonly me: Person;
@@ -53,9 +65,11 @@ export class ChatClient extends Observable {
   readonly threads: Threads;
   readonly pins: Pins;
   readonly markers: Markers;
+  readonly search: Search;
+  readonly history: History;
   readonly connection: Connection;
-  /** Whether the service can only be read from now: its store does not answer. */
-  readOnly = false;
+  /** What of the service does not answer at the moment: its store, for writing or altogether. */
+  lacks: "nothing" | "writing" | "reading" = "nothing";
   /** Why the room that is shown could not be opened. */
   openProblem: Problem | null = null;
   /** Told of every message that comes live into a room that is open. */
@@ -65,6 +79,7 @@ export class ChatClient extends Observable {
   private readonly logs = new Map<string, RoomLog>();
   private shown: string | null = null;
   private opening = false;
+  private openings = 0;
   private again = false;
   private wasConnected = false;
 
@@ -86,7 +101,7 @@ export class ChatClient extends Observable {
       clock,
       deliver: (item) => this.deliver(item),
       isSeen: (room, seq) => room !== this.shown || this.log(room).cursor >= seq,
-      outcome: (problem) => this.setReadOnly(problem),
+      outcome: (problem) => this.delivered(problem),
     });
     const { files } = means;
     this.uploads = new Uploads({
@@ -108,6 +123,11 @@ export class ChatClient extends Observable {
       markers: (room) => rest.readMarkers(room),
       people: async (room) => (await rest.room(room)).people,
       me: () => me.id,
+    });
+    this.search = new Search({ rest, clock });
+    this.history = new History({
+      log: (room) => this.log(room),
+      page: (asked) => this.connection.call<HistoryPage>("room:history", asked),
     });
     this.connection = new Connection({
       socket: means.socket,
@@ -159,25 +179,25 @@ export class ChatClient extends Observable {
     void this.open();
   }
 
-  /** Load messages before those held. */
-  async loadOlder(room: string, limit = OLDER_PAGE): Promise<void> {
-    const log = this.log(room);
-    const ticket = log.askOlder();
-    if (ticket === null) return;
-    try {
-      const asked = { room, before: ticket.before, limit };
-      log.older(ticket, await this.connection.call<HistoryPage>("room:history", asked));
-    } catch {
-      log.olderFailed(ticket);
-    }
-  }
-
   /** This person has seen a room up to a seq. */
   markRead(room: string, seq: number): void {
     const row = this.rooms.get(room);
     if (row === undefined || seq <= row.read_seq || !this.connection.connected) return;
     this.rooms.read(room, seq);
     void this.quietly("read:mark", { room, seq });
+  }
+
+  /** Mute a room, or make it a favourite; shown at once, taken back where it fails. Throws Problem. */
+  async prefer(room: string, asked: Partial<Preferences>): Promise<void> {
+    const before = this.rooms.get(room);
+    if (before === undefined) return;
+    this.rooms.prefer(room, asked);
+    try {
+      this.rooms.prefer(room, await this.rest.setPreferences(room, asked));
+    } catch (thrown) {
+      this.rooms.prefer(room, before);
+      throw thrown;
+    }
   }
 
   /** Read the room list again. */
@@ -201,7 +221,7 @@ export class ChatClient extends Observable {
     this.wasConnected = connected;
     this.outbox.setOnline(connected);
     if (connected) {
-      this.setReadOnly(null);
+      this.setLacks("nothing");
       this.people.forgetAsked();
       void this.loadRooms();
       void this.open();
@@ -241,6 +261,7 @@ export class ChatClient extends Observable {
         this.presence.set(room, answer.online);
       } while (!log.live && this.shown === room);
       this.setOpenProblem(null);
+      this.opened();
       this.outbox.seen(room, log.cursor);
       void this.markers.load(room, this.rooms.get(room)?.kind ?? kindOf(room));
     } catch (thrown) {
@@ -251,7 +272,10 @@ export class ChatClient extends Observable {
   private openFailed(room: string, problem: Problem): void {
     if (room !== this.shown) return;
     if (problem.retryable) {
-      this.means.clock.later(problem.retry_after_ms ?? 2_000, () => void this.open());
+      if (problem.code === "unavailable") this.setLacks("reading");
+      this.openings += 1;
+      const wait = pause(this.openings, LONGEST_OPENING_MS, this.means.clock, problem.retry_after_ms);
+      this.means.clock.later(wait, () => void this.open());
       return;
     }
     this.log(room).forget();
@@ -265,13 +289,16 @@ export class ChatClient extends Observable {
 
   private readonly taking: { [K in keyof ServerEvents]: (payload: ServerEvents[K]) => void } = {
     entry: (entry) => this.receive(entry),
-    unread: ({ room, last_seq, mentions }) => this.rooms.unread(room, last_seq, mentions),
+    unread: ({ room, last_seq, messages, mentions }) =>
+      this.rooms.unread(room, last_seq, messages, mentions, this.means.clock.now()),
     typing: ({ room, user, on }) => this.typing.heard(room, user, on),
     presence: ({ room, user, online }) => this.presence.heard(room, user, online),
     read: ({ room, user, seq }) => {
       if (user === this.me.id) this.rooms.read(room, seq);
       else this.markers.heard(room, user, seq);
     },
+    preferences: ({ room, ...set }) => this.rooms.prefer(room, set),
+    person: ({ id, username, name }) => this.people.renamed(id, username, name),
     rooms: ({ room, member, view }) => {
       this.rooms.told(room, member, view);
       if (room === this.shown && view === null) void this.open();
@@ -317,7 +344,7 @@ export class ChatClient extends Observable {
   }
 
   private began(log: RoomLog): void {
-    for (const { sender, key, seq } of log.messages) {
+    for (const { sender, key, seq } of log.newest) {
       if (sender === this.me.id && key !== null) this.outbox.seen(log.room, seq, key);
     }
     this.threads.began(log.room);
@@ -328,10 +355,23 @@ export class ChatClient extends Observable {
     return this.connection.call<Receipt>(...asEvent(item));
   }
 
-  private setReadOnly(problem: Problem | null): void {
-    const readOnly = problem?.code === "unavailable" || (this.readOnly && problem?.retryable === true);
-    if (readOnly === this.readOnly) return;
-    this.readOnly = readOnly;
+  private opened(): void {
+    this.openings = 0;
+    if (this.lacks === "reading") this.setLacks("nothing");
+  }
+
+  private delivered(problem: Problem | null): void {
+    // A store that hangs may not even be said to be away in time.
+    const unanswered = problem?.code === "unanswered" && this.connection.connected;
+    if (problem?.code === "unavailable" || unanswered)
+      this.setLacks(this.lacks === "reading" ? "reading" : "writing");
+    // What is refused for another reason that passes says nothing of the store.
+    else if (problem === null || !problem.retryable) this.setLacks("nothing");
+  }
+
+  private setLacks(lacks: ChatClient["lacks"]): void {
+    if (lacks === this.lacks) return;
+    this.lacks = lacks;
     this.changed();
   }
 

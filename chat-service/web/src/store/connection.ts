@@ -31,6 +31,8 @@ const LONGEST_WAIT_MS = 20_000;
 
 export class Connection extends Observable {
   state: ConnectionState = { kind: "signed_out" };
+  /** Whether this server hears late of what is written on others. */
+  late = false;
   private attempt = 0;
   private leaving: Notice | null = null;
   private callOff: () => void = () => undefined;
@@ -99,6 +101,7 @@ export class Connection extends Observable {
         if (!current()) return;
         this.attempt = 0;
         this.leaving = null;
+        this.late = false;
         this.become({ kind: "connected" });
       },
       refused: (problem) => {
@@ -137,6 +140,10 @@ export class Connection extends Observable {
   }
 
   private notice(notice: Notice): void {
+    if (notice.kind === "health") {
+      this.late = notice.down?.includes("bus") ?? false;
+      this.changed();
+    }
     if (notice.kind !== "draining" && notice.kind !== "shutdown") return;
     this.leaving = notice;
     this.become({ kind: "draining" });

@@ -4,6 +4,7 @@ import type { FileView, Receipt } from "../protocol/wire";
 import type { Clock } from "./clock";
 import { newKey } from "./keys";
 import { Observable } from "./observable";
+import { pause } from "./retrying";
 
 /** `thread` is the root of the thread that it was written in; files are those of a finished upload. */
 export type Write = { thread?: number } & (
@@ -237,9 +238,8 @@ export class Outbox extends Observable {
     const tried = (this.attempts.get(item.key) ?? 0) + 1;
     this.attempts.set(item.key, tried);
     if (this.items.has(item.key)) this.keep({ ...item, state: "waiting" });
-    const backoff =
-      Math.min(LONGEST_WAIT_MS, 500 * 2 ** Math.min(tried, 8)) * (0.5 + this.means.clock.random() / 2);
-    const callOff = this.means.clock.later(Math.max(backoff, problem.retry_after_ms ?? 0), () => {
+    const wait = pause(tried, LONGEST_WAIT_MS, this.means.clock, problem.retry_after_ms);
+    const callOff = this.means.clock.later(wait, () => {
       this.waits.delete(item.room);
       this.busy.delete(item.room);
       this.pump(item.room);

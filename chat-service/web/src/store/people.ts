@@ -27,6 +27,12 @@ export class People extends Observable {
     this.changed();
   }
 
+  /** The `person` event: somebody is called otherwise now. */
+  renamed(id: string, username: string, name: string): void {
+    const known = this.known.get(id);
+    if (known !== undefined) this.add({ ...known, username, name });
+  }
+
   /** Take the names that a list of members came with; what else is known of somebody stays. */
   learn(members: readonly Member[]): void {
     for (const { user: id, username, name, kind, active } of members) {

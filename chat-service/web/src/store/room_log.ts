@@ -9,15 +9,16 @@ export type Reception = "applied" | "known" | "early" | "contradicts";
 /** A page of history that was asked for. */
 export interface Ticket {
   readonly generation: number;
-  readonly before: number;
+  /** The message before, after or around which it is. */
+  readonly seq: number;
 }
 
 /** Entries that came before those they follow; beyond this the room is opened again anyway. */
 const MOST_EARLY = 500;
 
 export class RoomLog extends Observable {
-  /** Ascending by seq; the array is changed in place, its messages are replaced. */
-  readonly messages: Message[] = [];
+  /** What is looked at, ascending by seq; the array is changed in place, its messages are replaced. */
+  messages: Message[] = [];
   /** Whether there are older messages than the first. */
   more = false;
   role: Role = "member";
@@ -30,6 +31,8 @@ export class RoomLog extends Observable {
   private readonly early = new Map<number, Entry>();
   private readonly tickets = new Set<Ticket>();
   private sinceTickets: Entry[] = [];
+  /** The newest messages, up to now, while `messages` are a stretch further back that does not reach them. */
+  private aside: { messages: Message[]; more: boolean } | null = null;
 
   /** `follow` is told of every entry, once, in order; `began` of every beginning anew. */
   constructor(
@@ -106,7 +109,6 @@ export class RoomLog extends Observable {
     this.last = null;
     this.live = false;
     this.more = false;
-    this.messages.length = 0;
     this.startOver();
     this.changed();
   }
@@ -116,11 +118,41 @@ export class RoomLog extends Observable {
     return this.live && this.last?.seq === seq && this.last.id !== "" && this.last.id !== id;
   }
 
+  /** Whether a stretch of the past is looked at, which does not reach the newest messages. */
+  get past(): boolean {
+    return this.aside !== null;
+  }
+
+  /** The newest messages that are held, whatever is looked at. */
+  get newest(): readonly Message[] {
+    return this.aside?.messages ?? this.messages;
+  }
+
+  /** The newest messages after a seq. */
+  after(seq: number): readonly Message[] {
+    return this.newest.slice(firstIn(this.newest, seq + 1));
+  }
+
   /** Ask for the page before the first message held; null where there is none. */
   askOlder(): Ticket | null {
     const first = this.messages[0];
-    if (!this.more || first === undefined || this.tickets.size > 0) return null;
-    const ticket = { generation: this.generation, before: first.seq };
+    return this.more && first !== undefined && !this.asking ? this.ask(first.seq) : null;
+  }
+
+  /** Ask for the page after the last message of a stretch; null where there is none. */
+  askNewer(): Ticket | null {
+    const last = this.messages.at(-1);
+    return this.past && last !== undefined && !this.asking ? this.ask(last.seq) : null;
+  }
+
+  /** Ask for what stands around a message; what else was asked for is not waited for any more. */
+  askAround(seq: number): Ticket {
+    this.dropTickets();
+    return this.ask(seq);
+  }
+
+  private ask(seq: number): Ticket {
+    const ticket = { generation: this.generation, seq };
     this.tickets.add(ticket);
     return ticket;
   }
@@ -130,21 +162,74 @@ export class RoomLog extends Observable {
     return this.tickets.size > 0;
   }
 
-  /** Take the page that was asked for; what came live after its `as_of` is applied to it. */
+  /** Take the page before that was asked for. */
   older(ticket: Ticket, page: HistoryPage): void {
-    if (!this.tickets.delete(ticket)) return;
-    const since = this.sinceTickets;
-    this.sinceTickets = [];
-    const messages = page.messages
-      .filter((message) => message.seq < ticket.before)
-      .map((message) => since.reduce(applied, received(message, page.as_of)));
-    this.messages.unshift(...messages);
+    const messages = this.arrived(ticket, page);
+    if (messages === null) return;
+    this.messages.unshift(...messages.filter(({ seq }) => seq < ticket.seq));
     this.more = page.more;
     this.changed();
   }
 
+  /** Take the page after a stretch; where it reaches the newest messages these follow. */
+  newer(ticket: Ticket, page: HistoryPage): void {
+    const messages = this.arrived(ticket, page);
+    if (messages === null) return;
+    this.messages.push(...messages.filter(({ seq }) => seq > ticket.seq));
+    this.join(page);
+    this.changed();
+  }
+
+  /** Look at the page around a message, beside the newest messages where it does not reach them. */
+  around(ticket: Ticket, page: HistoryPage): void {
+    const messages = this.arrived(ticket, page);
+    if (messages === null) return;
+    const { newest } = this;
+    const begin = newest[0]?.seq ?? 0;
+    if (!this.past && reaches(page, begin)) {
+      // It continues what is held: nothing that is in view moves.
+      const older = messages.filter(({ seq }) => seq < begin);
+      this.messages.unshift(...older);
+      if (older.length > 0) this.more = page.more;
+    } else {
+      this.aside ??= { messages: this.messages, more: this.more };
+      this.messages = messages;
+      this.more = page.more;
+      this.generation += 1;
+      this.join(page);
+    }
+    this.changed();
+  }
+
+  /** Look at the newest messages again. */
+  toNewest(): void {
+    if (this.aside === null) return;
+    ({ messages: this.messages, more: this.more } = this.aside);
+    this.aside = null;
+    this.generation += 1;
+    this.dropTickets();
+    this.changed();
+  }
+
+  private join(page: HistoryPage): void {
+    const { aside } = this;
+    const begin = aside?.messages[0]?.seq ?? 0;
+    if (aside === null || !reaches(page, begin)) return;
+    const last = this.messages.at(-1)?.seq ?? 0;
+    this.messages.push(...aside.messages.filter(({ seq }) => seq > last));
+    this.aside = null;
+  }
+
+  /** The messages of a page that was asked for, with what came live after its `as_of` applied to them. */
+  private arrived(ticket: Ticket, page: HistoryPage): Message[] | null {
+    if (!this.tickets.delete(ticket)) return null;
+    const since = this.sinceTickets;
+    this.sinceTickets = [];
+    return page.messages.map((message) => since.reduce(applied, received(message, page.as_of)));
+  }
+
   /** The page did not come. */
-  olderFailed(ticket: Ticket): void {
+  askedInVain(ticket: Ticket): void {
     this.tickets.delete(ticket);
     this.sinceTickets = [];
     this.changed();
@@ -152,63 +237,52 @@ export class RoomLog extends Observable {
 
   /** Where the message with this seq is; -1 where it is not held. */
   indexOf(seq: number): number {
-    const at = this.firstFrom(seq);
-    return this.messages[at]?.seq === seq ? at : -1;
+    return indexIn(this.messages, seq);
   }
 
   /** The message with this seq, where it is held. */
   get(seq: number): Message | undefined {
-    return this.messages[this.indexOf(seq)];
+    return this.messages[this.indexOf(seq)] ?? this.newest[indexIn(this.newest, seq)];
   }
 
   /** The index of the first message with at least this seq. */
   firstFrom(seq: number): number {
-    let low = 0;
-    let high = this.messages.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.messages[middle]?.seq ?? Infinity) < seq) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIn(this.messages, seq);
   }
 
   private begin(reset: HistoryPage): void {
-    this.messages.length = 0;
+    this.startOver();
     for (const message of reset.messages) this.messages.push(received(message, reset.as_of));
     this.more = reset.more;
     this.last = { seq: reset.as_of, id: "" };
-    this.startOver();
     this.began(this);
   }
 
   private startOver(): void {
+    this.messages = [];
+    this.aside = null;
     this.generation += 1;
     this.early.clear();
+    this.dropTickets();
+  }
+
+  private dropTickets(): void {
     this.tickets.clear();
     this.sinceTickets = [];
   }
 
   private take(entry: Entry): void {
     this.last = { seq: entry.seq, id: entry.id };
-    if (entry.kind === "message" && entry.target === undefined) this.messages.push(started(entry));
+    if (entry.kind === "message" && entry.target === undefined)
+      (this.aside?.messages ?? this.messages).push(started(entry));
     else if (concernsOthers(entry)) this.change(entry);
     this.follow(entry);
   }
 
   private change(change: Entry): void {
     if (this.tickets.size > 0) this.sinceTickets.push(change);
-    if (change.target === undefined) {
-      for (let at = 0; at < this.messages.length; at += 1) this.changeAt(at, change);
-      return;
-    }
-    this.changeAt(this.indexOf(change.target), change);
-    if (change.body?.thread !== undefined) this.changeAt(this.indexOf(change.body.thread), change);
-  }
-
-  private changeAt(at: number, change: Entry): void {
-    const message = this.messages[at];
-    if (message !== undefined) this.messages[at] = applied(message, change);
+    const lists = this.aside === null ? [this.messages] : [this.messages, this.aside.messages];
+    for (const messages of lists) changeIn(messages, change);
   }
 
   private takeEarly(): void {
@@ -218,4 +292,40 @@ export class RoomLog extends Observable {
       this.take(next);
     }
   }
+}
+
+/** Whether a page goes on without a gap in messages that begin with a seq. */
+function reaches(page: HistoryPage, begin: number): boolean {
+  const last = page.messages.at(-1)?.seq ?? 0;
+  return last >= begin || (!(page.newer ?? false) && page.as_of + 1 >= begin);
+}
+
+function changeIn(messages: Message[], change: Entry): void {
+  const at = (index: number) => {
+    const message = messages[index];
+    if (message !== undefined) messages[index] = applied(message, change);
+  };
+  if (change.target === undefined) {
+    for (let index = 0; index < messages.length; index += 1) at(index);
+    return;
+  }
+  at(indexIn(messages, change.target));
+  if (change.body?.thread !== undefined) at(indexIn(messages, change.body.thread));
+}
+
+function indexIn(messages: readonly Message[], seq: number): number {
+  const at = firstIn(messages, seq);
+  return messages[at]?.seq === seq ? at : -1;
+}
+
+/** The index of the first message with at least this seq. */
+function firstIn(messages: readonly Message[], seq: number): number {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((messages[middle]?.seq ?? Infinity) < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,6 +1,8 @@
 /** Rooms: the person's room list, with what is unread in each. */
-import type { Entry, RoomSummary, RoomView } from "../protocol/wire";
+import type { Entry, Preferences, RoomSummary, RoomView } from "../protocol/wire";
 import { Observable } from "./observable";
+
+const NOTHING_SET = { unread: 0, mentions: 0, last_message_ts: null, muted: false, favourite: false };
 
 export class Rooms extends Observable {
   private readonly rows = new Map<string, RoomSummary>();
@@ -24,7 +26,8 @@ export class Rooms extends Observable {
     this.rows.clear();
     for (const row of rows) {
       const read_seq = Math.max(row.read_seq, before.get(row.room)?.read_seq ?? 0);
-      this.rows.set(row.room, { ...row, read_seq, mentions: read_seq > row.read_seq ? 0 : row.mentions });
+      const read = read_seq > row.read_seq ? { read_seq, unread: 0, mentions: 0 } : {};
+      this.rows.set(row.room, { ...row, ...read });
     }
     this.loaded = true;
     this.changed();
@@ -42,28 +45,26 @@ export class Rooms extends Observable {
     const { room, kind, visibility, name, topic, role, last_seq, with_user } = view;
     const known = this.rows.get(room);
     // In a room that one has just come into, what was said before is not news.
-    const read_seq = known?.read_seq ?? last_seq;
-    const mentions = known?.mentions ?? 0;
-    this.rows.set(room, {
-      room,
-      kind,
-      visibility,
-      name,
-      topic,
-      role,
-      last_seq,
-      with_user,
-      read_seq,
-      mentions,
-    });
+    const own = known ?? { ...NOTHING_SET, read_seq: last_seq };
+    this.rows.set(room, { ...own, room, kind, visibility, name, topic, role, last_seq, with_user });
     this.changed();
   }
 
   /** The `unread` event. */
-  unread(room: string, last_seq: number, mentions: number): void {
+  unread(room: string, last_seq: number, messages: number, mentions: number, now: number): void {
     this.change(room, (row) => ({
       last_seq: Math.max(row.last_seq, last_seq),
+      unread: row.unread + messages,
       mentions: row.mentions + mentions,
+      ...(messages > 0 ? { last_message_ts: Math.max(row.last_message_ts ?? 0, now) } : {}),
+    }));
+  }
+
+  /** The `preferences` event, or what was set here. */
+  prefer(room: string, { muted, favourite }: Partial<Preferences>): void {
+    this.change(room, (row) => ({
+      muted: muted ?? row.muted,
+      favourite: favourite ?? row.favourite,
     }));
   }
 
@@ -75,11 +76,14 @@ export class Rooms extends Observable {
         case "message": {
           const mine = entry.sender === this.me();
           const mentioned = !mine && (body.mentions?.includes(this.me()) ?? false);
+          const counts = !mine && entry.target === undefined;
           // What the list knows already is counted in it.
           const fresh = entry.seq > Math.max(row.read_seq, row.last_seq);
           return {
             last_seq: Math.max(row.last_seq, entry.seq),
+            unread: row.unread + (counts && fresh ? 1 : 0),
             mentions: row.mentions + (mentioned && fresh ? 1 : 0),
+            last_message_ts: Math.max(row.last_message_ts ?? 0, entry.ts),
           };
         }
         case "name":
@@ -98,7 +102,7 @@ export class Rooms extends Observable {
 
   /** This person has read up to a seq. */
   read(room: string, seq: number): void {
-    this.change(room, (row) => (seq > row.read_seq ? { read_seq: seq, mentions: 0 } : {}));
+    this.change(room, (row) => (seq > row.read_seq ? { read_seq: seq, unread: 0, mentions: 0 } : {}));
   }
 
   private change(room: string, how: (row: RoomSummary) => Partial<RoomSummary>): void {
@@ -109,7 +113,7 @@ export class Rooms extends Observable {
   }
 }
 
-/** Whether something in the room was not read yet. */
+/** Whether there is something in the room to be told of: of a muted one only what is for oneself. */
 export function isUnread(row: RoomSummary): boolean {
-  return row.last_seq > row.read_seq;
+  return row.mentions > 0 || (row.unread > 0 && !row.muted);
 }

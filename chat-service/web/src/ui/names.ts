@@ -28,6 +28,6 @@ export function initials(name: string): string {
 /** One of eight tints, the same for the same id. */
 export function tint(id: string): number {
   let sum = 0;
-  for (const letter of id) sum = (sum * 31 + letter.charCodeAt(0)) >>> 0;
-  return sum % 8;
+  for (const letter of id) sum = Math.imul(sum ^ letter.charCodeAt(0), 0x01000193) >>> 0;
+  return (sum >>> 13) % 8;
 }

@@ -1,6 +1,7 @@
 /** Rows: what stands above a message in the timeline, and whether it continues the one before. */
 import { isShown, shownSize } from "../files/describing";
 import type { Message } from "../../store/folding";
+import type { RoomLog } from "../../store/room_log";
 import type { Item } from "../../store/outbox";
 import { reacted } from "../../store/folding";
 
@@ -16,17 +17,13 @@ export interface Row {
 
 const GROUP_MS = 5 * 60_000;
 
-export function row(
-  messages: readonly Message[],
-  at: number,
-  readSeq: number | null,
-  me: string,
-): Row | null {
+/** A message with what stands above it; `firstUnread` is the seq that `firstUnreadOf` found. */
+export function row(messages: readonly Message[], at: number, firstUnread: number | null): Row | null {
   const message = messages[at];
   if (message === undefined) return null;
   const before = messages[at - 1];
   const day = before === undefined || !sameDay(before.ts, message.ts);
-  const unread = readSeq !== null && isFirstUnread(before, message, readSeq, me);
+  const unread = message.seq === firstUnread;
   const head =
     day ||
     unread ||
@@ -38,9 +35,17 @@ export function row(
   return { message, day, unread, head };
 }
 
-function isFirstUnread(before: Message | undefined, message: Message, readSeq: number, me: string): boolean {
-  if (message.seq <= readSeq || message.sender === me) return false;
-  return before === undefined || before.seq <= readSeq || before.sender === me;
+/** The first message by somebody else after what was read; null where it is not among these. */
+export function firstUnreadOf(log: RoomLog, readSeq: number | null, me: string): number | null {
+  if (readSeq === null) return null;
+  const from = log.firstFrom(readSeq + 1);
+  // Where nothing that was read stands before it, it may be further up.
+  if (from === 0 && log.more) return null;
+  for (let at = from; at < log.messages.length; at += 1) {
+    const message = log.messages[at];
+    if (message !== undefined && message.sender !== me) return message.seq;
+  }
+  return null;
 }
 
 export function sameDay(one: number, other: number): boolean {

@@ -39,7 +39,8 @@ export class Windowing {
     const added = messages.length - this.known.count - before;
     if (generation !== this.known.generation || added < 0) {
       this.heights.reset(messages.map(guessedHeight));
-      this.atEnd = true;
+      this.anchor = null;
+      this.atEnd = !this.log.past;
     } else {
       if (before > 0) this.heights.prepend(messages.slice(0, before).map(guessedHeight));
       if (added > 0) this.heights.append(messages.slice(messages.length - added).map(guessedHeight));
@@ -50,7 +51,8 @@ export class Windowing {
   /** The view moved: `top` is where it begins among the messages, `left` how much lies below it. */
   scrolled(top: number, left: number, view: number): void {
     this.view = view;
-    this.atEnd = left <= NEAR_END;
+    // Beyond the end of a stretch of the past there is more: what comes there is not followed.
+    this.atEnd = left <= NEAR_END && !this.log.past;
     const at = this.heights.indexAt(top);
     const message = this.log.messages[at];
     this.anchor =
