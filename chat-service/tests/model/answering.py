@@ -1,7 +1,7 @@
 """Answering a send: to its client, or to the node that handed it over; and what a failure takes with it."""
 
 from .flaws import Flaw, Rules
-from .room_state import Answer, Entry, Reply, State, put_answer, with_writer
+from .room_state import Answer, AnswerKind, Entry, Reply, State, put_answer, with_writer
 from .verdicts import takes_followers
 
 
@@ -14,6 +14,24 @@ def settle(rules: Rules, state: State, node: int, send: int, answer: Answer) -> 
         outcome = _follower_answer(rules, state, node, follower, answer)
         state = _tell(rules, state, node, follower, outcome)
     return state
+
+
+def give_up_in_batch(rules: Rules, state: State, node: int, send: int) -> State:
+    """Answer a send whose batch is on its way, and what stands behind it.
+
+    The batch goes on with them: whether they are inserted is unknown from the moment it was taken.
+    """
+    connection = rules.scenario.sends[send].connection
+    writer = state.writers[node]
+    given_up = [o for o in writer.waiting if o >= send and rules.scenario.sends[o].connection == connection]
+    kind: AnswerKind = "failed" if rules.flaw is Flaw.DEADLINE_FAILS_BATCH else "unknown"
+    for one in given_up:
+        if one not in writer.batch:
+            state = _tell(rules, state, node, one, _follower_answer(rules, state, node, one, Answer("unknown")))
+        elif rules.scenario.sends[one].node == node:
+            state = _tell_client(rules, state, node, one, Answer(kind))
+    writer = state.writers[node]
+    return with_writer(state, node, writer._replace(waiting=tuple(o for o in writer.waiting if o not in given_up)))
 
 
 def settle_stored(rules: Rules, state: State, node: int, first: int, entries: tuple[Entry, ...]) -> State:
@@ -63,14 +81,18 @@ def _tell_client(rules: Rules, state: State, node: int, send: int, answer: Answe
     writer = state.writers[node]
     if answer.kind == "unknown" and (send in writer.doubtful or send in writer.handed_over):
         # No seq fences a hand-over off: its receiver may store it behind whatever is sent next.
-        state = _close_connection(rules, state, send)
+        state = _doubt(rules, state, send)
+    if answer.kind in {"ack", "duplicate"}:
+        sent = rules.scenario.sends[send]
+        state = state._replace(doubts=state.doubts - {(sent.connection, sent.key)})
     return put_answer(state, send, answer)
 
 
-def _close_connection(rules: Rules, state: State, send: int) -> State:
+def _doubt(rules: Rules, state: State, send: int) -> State:
     if rules.flaw is Flaw.CONNECTION_GOES_ON_AFTER_UNKNOWN:
         return state
-    return state._replace(closed=state.closed | {rules.scenario.sends[send].connection})
+    sent = rules.scenario.sends[send]
+    return state._replace(doubts=state.doubts | {(sent.connection, sent.key)})
 
 
 def _tell_origin(state: State, send: int, answer: Answer) -> State:

@@ -26,6 +26,7 @@ def first_state(scenario: Scenario) -> State:
         answers=tuple(answers),
         unsent=frozenset(unsent),
         closed=frozenset(),
+        doubts=frozenset(),
         handovers=frozenset(),
         replies=frozenset(),
         published=frozenset(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from .flaws import Rules
+from .flaws import Flaw, Rules
 from .room_state import NODES, Answer, State, Step, Writer, put_answer, with_writer
 from .store_steps import replace_command
 
@@ -24,9 +24,16 @@ def _receive(rules: Rules, state: State, send: int) -> Step:
     if sent.connection in state.closed:
         state = put_answer(state, send, Answer("failed"))
         return Step("refuses a send on a closed connection", sent.node, state)
+    doubted = {key for connection, key in state.doubts if connection == sent.connection}
+    if doubted and sent.key not in doubted:
+        state = put_answer(state, send, Answer("failed"))
+        return Step("refuses a send while another one is in doubt", sent.node, state)
     writer = state.writers[sent.node]
     writer = writer._replace(waiting=(*writer.waiting, send))
-    return Step("receives a send", sent.node, with_writer(state, sent.node, writer))
+    if doubted and rules.flaw is not Flaw.REPEAT_IS_REFUSED:
+        writer = writer._replace(tried=writer.tried | {send}, doubtful=writer.doubtful | {send})
+    event = "receives a send that is in doubt" if doubted else "receives a send"
+    return Step(event, sent.node, with_writer(state, sent.node, writer))
 
 
 def _crashed(rules: Rules, state: State, node: int) -> State:

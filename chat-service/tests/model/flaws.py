@@ -43,6 +43,8 @@ class Flaw(StrEnum):
     RECEIVER_FORGETS_CONNECTIONS = "the receiver of a hand-over does not know which sends share a connection"
     RECEIVER_FAILS_UNTRIED = "a receiver that gives up a send answers `failed` for those behind it"
     REFUSES_ON_KNOWN_LAST = "a send is refused on what is known, without reading the log's end first"
+    DEADLINE_FAILS_BATCH = "a send whose time is up while its batch is decided is answered as failed"
+    REPEAT_IS_REFUSED = "a send repeated after a hand-over with unknown outcome is refused for good"
     CONNECTION_GOES_ON_AFTER_UNKNOWN = "a connection goes on after a handed-over send with unknown outcome"
 
 

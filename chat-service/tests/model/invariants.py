@@ -52,7 +52,8 @@ def key_reused_is_true(scenario: Scenario, state: State) -> bool:
 def refused_never_stored(scenario: Scenario, state: State) -> bool:
     """A definite refusal never appears in the log."""
     refused = {send for send, _ in _answers(state, "refused", "failed", "key_reused")}
-    if any(entry.send in refused for entry in state.log):
+    # To whoever sent it, a refusal speaks of what they sent before on this connection under that key as well.
+    if any(_repeats(scenario, entry.send, send) for entry in state.log for send in refused):
         return False
     if any(send.lifts for send in scenario.sends):
         return True  # A refusal then speaks of its own attempt only: another may come after the lift.
@@ -61,6 +62,11 @@ def refused_never_stored(scenario: Scenario, state: State) -> bool:
         if any(same_key(scenario.sends[entry.send], wanted) for entry in state.log):
             return False
     return True
+
+
+def _repeats(scenario: Scenario, earlier: int, later: int) -> bool:
+    one, other = scenario.sends[earlier], scenario.sends[later]
+    return earlier <= later and one.connection == other.connection and one.key == other.key
 
 
 def refusal_has_reason(scenario: Scenario, state: State) -> bool:

@@ -122,6 +122,8 @@ class State(NamedTuple):
     unsent: frozenset[int]
     closed: frozenset[str]
     """Connections that may send nothing more to the room."""
+    doubts: frozenset[tuple[str, str]]
+    """Connections that may send nothing more to the room until they have repeated this key."""
     handovers: frozenset[Handover]
     replies: frozenset[Reply]
     published: frozenset[Published]

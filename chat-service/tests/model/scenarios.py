@@ -143,6 +143,28 @@ SENDS_ON_AFTER_HANDOVER = Scenario(
     deadlines=1,
     handovers=2,
 )
+REPEATS_AFTER_HANDOVER = Scenario(
+    "a connection repeats a send whose hand-over had no answer, and sends on",
+    sends=(
+        Send("k1 to A", A, "c1", "ann", "k1"),
+        Send("k1 to A again, after its answer", A, "c1", "ann", "k1", follows=0),
+        Send("k2 to A, after that", A, "c1", "ann", "k2", follows=1),
+        Send("k3 to B", B, "c2", "bob", "k3"),
+    ),
+    deadlines=1,
+    handovers=2,
+)
+REPEAT_AND_LIFTED_BAN = Scenario(
+    "a send whose hand-over had no answer is repeated while its sender is banned, and stored when that is lifted",
+    sends=(
+        Send("k1 to A", A, "c1", "ann", "k1"),
+        Send("k1 to A again, after its answer", A, "c1", "ann", "k1", follows=0),
+        Send("ban of ann to B", B, "c2", "bob", "k8", bans="ann"),
+        Send("lift of the ban to B", B, "c3", "eve", "k9", lifts="ann"),
+    ),
+    deadlines=1,
+    handovers=1,
+)
 HANDOVER_AND_LIFTED_BAN = Scenario(
     "a ban is made and lifted while a hand-over is on its way",
     sends=(

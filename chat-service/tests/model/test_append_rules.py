@@ -11,6 +11,7 @@ from .trace import describe
 LOST_RACE = {"insert refused: seq taken", "append came back short", "reads the new entries"}
 LATE = {"stops waiting for its insert", "late insert applied", "late insert refused: seq taken"}
 REPEATED = {"driver repeats an insert that was stored", "answer duplicate"}
+IN_BATCH = {"gives up a send that is being decided"}
 GIVEN_UP = {"gives up a send with unknown outcome", "answer unknown", "answer failed"}
 HANDED_OVER = {"hands 1 over", "takes a hand-over", "relays a hand-over's answer"}
 UNANSWERED = {"stops waiting for its hand-over", "answer unknown"}
@@ -21,7 +22,7 @@ CASES: tuple[tuple[Scenario, int, set[str]], ...] = (
     (scenarios.REPEAT_IN_BATCH, 1_000, {"cuts the batch and inserts", "answer key_reused"} | REPEATED),
     (scenarios.KEYS_BEYOND_MEMORY, 300, {"answers the whole batch from the log"} | REPEATED),
     (scenarios.UNIQUE_INDEX, 1_000, {"insert refused: key indexed", "late insert refused: key indexed"}),
-    (scenarios.LATE_BATCH, 20_000, LOST_RACE | LATE | REPEATED | GIVEN_UP),
+    (scenarios.LATE_BATCH, 20_000, LOST_RACE | LATE | REPEATED | GIVEN_UP | IN_BATCH),
     (scenarios.SENDS_ON_AFTER_UNKNOWN, 15_000, LATE | GIVEN_UP | {"receives a send"}),
     (scenarios.BAN_ON_OTHER_NODE, 15_000, LOST_RACE | LATE | {"answer refused", "reads before it refuses"}),
     (scenarios.BAN_IN_BATCH, 1_000, {"cuts the batch and inserts", "answer refused"}),
@@ -29,7 +30,9 @@ CASES: tuple[tuple[Scenario, int, set[str]], ...] = (
     (scenarios.CRASH, 20_000, {"is killed and starts again", "answer unknown"} | LATE | REPEATED),
     (scenarios.PUBLISHED, 2_500, {"hears a published entry"} | LOST_RACE | REPEATED),
     (scenarios.HANDOVER, 15_000, HANDED_OVER | UNANSWERED | GIVEN_UP),
-    (scenarios.SENDS_ON_AFTER_HANDOVER, 7_000, HANDED_OVER | {"refuses a send on a closed connection"}),
+    (scenarios.SENDS_ON_AFTER_HANDOVER, 7_000, HANDED_OVER | {"refuses a send while another one is in doubt"}),
+    (scenarios.REPEATS_AFTER_HANDOVER, 7_000, HANDED_OVER | {"receives a send that is in doubt", "answer ack"}),
+    (scenarios.REPEAT_AND_LIFTED_BAN, 7_000, HANDED_OVER | {"receives a send that is in doubt"}),
     (scenarios.HANDOVER_AND_LIFTED_BAN, 40_000, HANDED_OVER | UNANSWERED | {"answer refused"}),
     (scenarios.HANDOVER_OF_TRIED_SEND, 25_000, HANDED_OVER | LATE | {"reads before it refuses"}),
     (scenarios.HANDOVER_GIVEN_UP, 80_000, HANDED_OVER | LATE | GIVEN_UP),

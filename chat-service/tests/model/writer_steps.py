@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from .answering import settle, settle_stored
+from .answering import give_up_in_batch, settle, settle_stored
 from .flaws import Flaw, Rules
 from .room_state import NODES, Answer, Command, Entry, Published, State, Step, Writer, with_writer
 from .store_steps import put_command, replace_command
@@ -15,7 +15,6 @@ def writer_steps(rules: Rules, state: State) -> Iterator[Step]:
         writer = state.writers[node]
         if writer.phase == "idle":
             yield from _take_batch(rules, state, node)
-            yield from _reach_deadline(rules, state, node)
         elif writer.phase == "read last":
             yield _read_last(rules, state, node)
         elif writer.phase == "read entries":
@@ -24,6 +23,7 @@ def writer_steps(rules: Rules, state: State) -> Iterator[Step]:
             yield _check(rules, state, node)
         else:
             yield from _end_insert(rules, state, node)
+        yield from _reach_deadline(rules, state, node)
         yield from _hear(state, node)
 
 
@@ -42,12 +42,18 @@ def _take_batch(rules: Rules, state: State, node: int) -> Iterator[Step]:
 
 
 def _reach_deadline(rules: Rules, state: State, node: int) -> Iterator[Step]:
+    """The time of the first send is up, whatever its writer is waiting for."""
     writer = state.writers[node]
-    if not (state.deadlines_left and writer.waiting and writer.waiting[0] in writer.tried):
+    if not (state.deadlines_left and writer.waiting):
         return
-    state = state._replace(deadlines_left=state.deadlines_left - 1)
-    state = settle(rules, state, node, writer.waiting[0], Answer("unknown"))
-    yield Step("gives up a send with unknown outcome", node, state)
+    send = writer.waiting[0]
+    left = state._replace(deadlines_left=state.deadlines_left - 1)
+    if send in writer.batch and writer.phase != "insert":
+        given_up = give_up_in_batch(rules, left, node, send)
+        yield Step("gives up a send that is being decided", node, given_up)
+    elif send in writer.tried:
+        given_up = settle(rules, left, node, send, Answer("unknown"))
+        yield Step("gives up a send with unknown outcome", node, given_up)
 
 
 def _read_last(rules: Rules, state: State, node: int) -> Step:
