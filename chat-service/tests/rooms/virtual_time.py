@@ -72,7 +72,7 @@ def play(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)
         runner.run(main())
-    assert not loop.problems
+    assert not loop.problems, loop.problems
 
 
 def played(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
