@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from chat_service.directory.mongo_nodes import MIGRATIONS as MONGO_MIGRATIONS
+from chat_service.directory.mongo_nodes import MongoNodeDirectory
 from chat_service.directory.nodes import NodeDirectory, NodeRow
 from chat_service.directory.sqlite_nodes import MIGRATIONS, SqliteNodeDirectory
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
+from servers.mongo_stores import mongo_stores
 
 Directories = tuple[NodeDirectory, NodeDirectory]
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Directories]:
+async def sqlite(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    folder: Path = request.getfixturevalue("tmp_path")
     stores = [SqliteStore(folder / "chat.db") for _ in range(2)]
     for store in stores:
         await store.open(exclusive=False)
@@ -28,13 +32,22 @@ async def sqlite(folder: Path) -> AsyncIterator[Directories]:
         await store.close()
 
 
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Directories]]] = {"sqlite": sqlite}
+@asynccontextmanager
+async def mongo(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
+    async with mongo_stores(request.getfixturevalue("mongodb_uri"), MONGO_MIGRATIONS) as (one, other):
+        yield MongoNodeDirectory(one), MongoNodeDirectory(other)
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Directories]]] = {
+    "sqlite": sqlite,
+    "mongo": mongo,
+}
 
 
 @pytest.fixture(params=ADAPTERS)
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Directories]:
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Directories]:
     """The directory as two nodes hold it."""
-    async with ADAPTERS[request.param](tmp_path) as directories:
+    async with ADAPTERS[request.param](request) as directories:
         yield directories
 
 

@@ -10,6 +10,7 @@ import structlog
 if TYPE_CHECKING:
     from chat_service.directory.files import FileDirectory
     from chat_service.directory.meta import StoreMeta
+    from chat_service.directory.nodes import NodeDirectory
     from chat_service.directory.people import PeopleDirectory
     from chat_service.directory.rooms import RoomDirectory
     from chat_service.directory.texts import MessageTexts
@@ -35,6 +36,7 @@ class Stores:
     people: PeopleDirectory
     files: FileDirectory
     texts: MessageTexts
+    nodes: NodeDirectory
 
 
 async def open_stores(settings: Settings, *, exclusive: bool) -> Stores:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chat_service.directory import mongo_files, mongo_meta, mongo_people, mongo_rooms, mongo_texts
+from chat_service.directory import mongo_files, mongo_meta, mongo_nodes, mongo_people, mongo_rooms, mongo_texts
 from chat_service.log import mongo as mongo_log
 from chat_service.log import mongo_documents
 from chat_service.secret import Secret
@@ -19,6 +19,7 @@ MIGRATIONS = (
     *mongo_people.MIGRATIONS,
     *mongo_files.MIGRATIONS,
     *mongo_texts.MIGRATIONS,
+    *mongo_nodes.MIGRATIONS,
 )
 
 
@@ -41,4 +42,5 @@ async def open_stores(uri: Secret, tls_ca: Path | None) -> Stores:
         people=mongo_people.MongoPeopleDirectory(store),
         files=mongo_files.MongoFileDirectory(store),
         texts=mongo_texts.MongoMessageTexts(store),
+        nodes=mongo_nodes.MongoNodeDirectory(store),
     )

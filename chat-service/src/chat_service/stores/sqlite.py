@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chat_service.directory import sqlite_files, sqlite_meta, sqlite_people, sqlite_rooms, sqlite_texts
+from chat_service.directory import (
+    sqlite_files,
+    sqlite_meta,
+    sqlite_nodes,
+    sqlite_people,
+    sqlite_rooms,
+    sqlite_texts,
+)
 from chat_service.log import sqlite as sqlite_log
 from chat_service.storage.migrations import migrate
 from chat_service.storage.sqlite import SqliteStore
@@ -17,6 +24,7 @@ MIGRATIONS = (
     *sqlite_people.MIGRATIONS,
     *sqlite_files.MIGRATIONS,
     *sqlite_texts.MIGRATIONS,
+    *sqlite_nodes.MIGRATIONS,
 )
 FILE = "chat.db"
 
@@ -40,4 +48,5 @@ async def open_stores(folder: Path, *, exclusive: bool) -> Stores:
         people=sqlite_people.SqlitePeopleDirectory(store),
         files=sqlite_files.SqliteFileDirectory(store),
         texts=sqlite_texts.SqliteMessageTexts(store),
+        nodes=sqlite_nodes.SqliteNodeDirectory(store),
     )
