@@ -28,7 +28,7 @@ from chat_service.bus import (
 )
 from chat_service.bus.redis import RedisBus
 from chat_service.observability.metrics import Metrics
-from rooms.hub_world import NodeBus
+from rooms.node_bus import NodeBus
 from servers.bus_station import Station
 from servers.redis_server import RedisServer, redis_server
 

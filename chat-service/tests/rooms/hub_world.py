@@ -6,8 +6,7 @@ import asyncio
 from random import Random
 from typing import Any
 
-from chat_service.bus import Message
-from chat_service.bus.local import Faults, LocalBus
+from chat_service.bus.local import Faults
 from chat_service.model import ids
 from chat_service.model.entries import Entry, Kind
 from chat_service.model.errors import ChatError, Code
@@ -25,28 +24,11 @@ from .gates import Fate, Gated, Gates
 from .judging import check_log
 from .memory_directory import MemoryDirectory
 from .memory_log import MemoryLog
+from .node_bus import NodeBus
 from .virtual_time import virtual_loop
 from .writer_world import HISTORY, JumpingClock, metrics, nobody
 
 LIMITS = RoomsLimits(delivery=DeliveryLimits(ring_entries=6, page_entries=8, resume_max_entries=12))
-
-
-class NodeBus(LocalBus):
-    """One node's end of a bus between several: each end loses, repeats and reorders on its own."""
-
-    def __init__(self, ends: list[NodeBus], faults: Faults | None = None, *, node: str = "") -> None:
-        super().__init__(faults, node=node)
-        self._ends = ends
-        ends.append(self)
-
-    def publish(self, message: Message) -> None:
-        """See Bus."""
-        for end in self._ends:
-            end.arrive(message)
-
-    def arrive(self, message: Message) -> None:
-        """Have a message arrive here, with this end's faults."""
-        LocalBus.publish(self, message)
 
 
 class WatchedClient(Client):

@@ -17,28 +17,20 @@ class MongoNodeDirectory:
 
     async def beat(self, node: str, now_ms: int, *, bus_healthy: bool) -> None:
         """See NodeDirectory."""
-        said = {"seen": now_ms, "bus_healthy": bus_healthy, "gone": False}
-        if not await self._nodes.update_one({"_id": node}, {"$set": said}) and not await self._nodes.insert(
-            {"_id": node, **said}
-        ):
-            await self._nodes.update_one({"_id": node}, {"$set": said})  # made by itself, in between
+        known = {"seen": now_ms, "bus_healthy": bus_healthy, "left": False}
+        await self._nodes.update_one({"_id": node}, {"$set": known}, upsert=True)
 
     async def leave(self, node: str) -> None:
         """See NodeDirectory."""
-        await self._nodes.update_one({"_id": node}, {"$set": {"gone": True}})
+        await self._nodes.update_one({"_id": node}, {"$set": {"left": True}})
 
     async def peers(self, since_ms: int) -> list[NodeRow]:
         """See NodeDirectory."""
-        found = await self._nodes.find({"seen": {"$gte": since_ms}}, sort=(("seen", 1),), limit=None)
-        rows = (
-            NodeRow(
-                node=row["_id"],
-                seen=int(row["seen"]),
-                bus_healthy=bool(row["bus_healthy"]),
-                left=bool(row["gone"]),
-            )
-            for row in found
-        )
+        found = await self._nodes.find({"seen": {"$gte": since_ms}}, sort=None, limit=None)
+        rows = [
+            NodeRow(node=one["_id"], seen=one["seen"], bus_healthy=one["bus_healthy"], left=one["left"])
+            for one in found
+        ]
         return sorted(rows, key=lambda row: row.node)
 
     async def prune(self, before_ms: int) -> int:

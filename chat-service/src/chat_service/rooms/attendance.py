@@ -5,6 +5,8 @@ Pure: messages of other nodes come in, in any order and any number of times, and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from chat_service.bus import Attendance, Attended, Life, Present
@@ -39,8 +41,8 @@ class _There:
         self.base = 0
         self.newest = 0
         self.named = 0
-        self.people: dict[str, Present] = {}
-        self.told: dict[str, int] = {}
+        self.people: dict[Present, None] = {}
+        self.told: dict[Present, int] = {}
 
 
 class RoomAttendance:
@@ -49,14 +51,14 @@ class RoomAttendance:
     def __init__(self) -> None:
         self.served = False
         """Whether this node hears what others say of the room."""
-        self.listed: dict[str, Present] = {}
+        self.listed: dict[Present, None] = {}
         """Those whom this node told the others of."""
         self.change = 0
         """The number of what it told them last."""
         self.named_here = 0
         """People of the original protocol on this node."""
         self._connections: dict[str, Present] = {}
-        self._here: dict[str, int] = {}
+        self._here: dict[Present, int] = {}
         self._there: dict[str, _There] = {}
         self._nodes: dict[Present, int] = {}
 
@@ -79,8 +81,8 @@ class RoomAttendance:
     def enter(self, connection: str, person: Present) -> list[Change]:
         """A connection that had not opens the room."""
         self._connections[connection] = person
-        self._here[person.id] = self._here.get(person.id, 0) + 1
-        if self._here[person.id] > 1:
+        self._here[person] = self._here.get(person, 0) + 1
+        if self._here[person] > 1:
             return []
         self.named_here += bool(person.name)
         return self._on_one_more(person)
@@ -90,16 +92,16 @@ class RoomAttendance:
         person = self._connections.pop(connection, None)
         if person is None:
             return []
-        self._here[person.id] -= 1
-        if self._here[person.id]:
+        self._here[person] -= 1
+        if self._here[person]:
             return []
-        del self._here[person.id]
+        del self._here[person]
         self.named_here -= bool(person.name)
         return self._on_one_less(person)
 
     def is_here(self, person: Present) -> bool:
         """Whether a connection of this node is theirs."""
-        return person.id in self._here
+        return person in self._here
 
     def by(self, connection: str) -> Present | None:
         """As whom a connection has the room open."""
@@ -107,12 +109,8 @@ class RoomAttendance:
 
     def list_all(self) -> tuple[Present, ...]:
         """List everyone here that can be listed."""
-        self.listed = {}
-        for person in self._connections.values():
-            if len(self.listed) == ONLINE_MOST:
-                break
-            self.listed[person.id] = person
-        return tuple(self.listed.values())
+        self.listed = dict.fromkeys(islice(self._here, ONLINE_MOST))
+        return tuple(self.listed)
 
     # -- on other nodes -------------------------------------------------------------------------------
 
@@ -121,15 +119,15 @@ class RoomAttendance:
         there, changes = self._of(report.life, now)
         if there is None or report.change < there.base:
             return changes
-        people = {person.id: person for person in report.people[:ONLINE_MOST]}
-        later = {who: change for who, change in there.told.items() if change > report.change}
-        for who in later:
-            if who in there.people:
-                people[who] = there.people[who]
+        people = dict.fromkeys(report.people[:ONLINE_MOST])
+        later = {person: change for person, change in there.told.items() if change > report.change}
+        for person in later:
+            if person in there.people:
+                people[person] = None
             else:
-                people.pop(who, None)
-        gone = [person for who, person in there.people.items() if who not in people]
-        come = [person for who, person in people.items() if who not in there.people]
+                people.pop(person, None)
+        gone = [person for person in there.people if person not in people]
+        come = [person for person in people if person not in there.people]
         there.people, there.told, there.base = people, later, report.change
         if report.change >= there.newest:
             there.named = max(0, report.named)
@@ -146,28 +144,29 @@ class RoomAttendance:
         there, changes = self._of(told.life, now)
         if there is None:
             return changes, False
-        person, who = told.person, told.person.id
+        person = told.person
         missed = told.after > there.newest
         if told.change > there.newest:
             there.newest, there.named = told.change, max(0, told.named)
-        if told.change <= max(there.base, there.told.get(who, 0)):
+        if told.change <= max(there.base, there.told.get(person, 0)):
             return changes, missed
-        there.told[who] = told.change
-        if told.here and who not in there.people and len(there.people) < ONLINE_MOST:
-            there.people[who] = person
+        there.told[person] = told.change
+        if told.here and person not in there.people and len(there.people) < ONLINE_MOST:
+            there.people[person] = None
             changes += self._on_one_more(person)
-        elif not told.here and who in there.people:
-            changes += self._on_one_less(there.people.pop(who))
+        elif not told.here and person in there.people:
+            del there.people[person]
+            changes += self._on_one_less(person)
         if len(there.told) > 4 * ONLINE_MOST:
             # Those who are gone are kept against messages that come late; a report makes up for it.
-            there.told = {who: change for who, change in there.told.items() if who in there.people}
+            there.told = {who: at for who, at in there.told.items() if who in there.people}
             missed = True
         return changes, missed
 
     def forget(self, node: str) -> list[Change]:
         """Take what a node said for no longer true."""
         there = self._there.pop(node, None)
-        gone = () if there is None else there.people.values()
+        gone: Iterable[Present] = () if there is None else there.people
         return [change for person in gone for change in self._on_one_less(person)]
 
     def overdue(self, now: float) -> list[Change]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 
 import msgspec
@@ -29,15 +28,23 @@ class _Peer(msgspec.Struct):
 
 
 class Peers:
-    """Says that this node is there and keeps who else is.
+    """Says that this node is there and keeps who else is. `clock` in seconds.
 
     `met` is called with the life of a node that was not known, `gone` with the name of one that left, died or
     began another life.
     """
 
-    def __init__(self, bus: Bus, node: str, met: Callable[[Life], None], gone: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        node: str,
+        clock: Callable[[], float],
+        met: Callable[[Life], None],
+        gone: Callable[[str], None],
+    ) -> None:
         self.life = Life(node, 0)
         self._bus = bus
+        self._clock = clock
         self._met = met
         self._gone = gone
         self._peers: dict[str, _Peer] = {}
@@ -58,7 +65,7 @@ class Peers:
 
     def greet(self) -> None:
         """Say that this node is there."""
-        self._alive_at = asyncio.get_running_loop().time() + ALIVE_EVERY_S
+        self._alive_at = self._clock() + ALIVE_EVERY_S
         self._bus.publish(Alive(self.life))
 
     def leave(self) -> None:
@@ -68,7 +75,7 @@ class Peers:
     def hear(self, life: Life) -> bool:
         """Note that a node is there; False where this is not its present life, or this very node."""
         left, peer = self._left.get(life.node), self._peers.get(life.node)
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         if life.node == self.life.node or (left is not None and life.began <= left.life.began):
             return False
         if peer is not None and life.began <= peer.life.began:
@@ -86,15 +93,15 @@ class Peers:
         peer = self._peers.get(life.node)
         if life.node != self.life.node and (peer is None or life.began >= peer.life.began):
             if len(self._left) < NODES_MOST:
-                self._left[life.node] = _Peer(life, asyncio.get_running_loop().time())
+                self._left[life.node] = _Peer(life, self._clock())
             self._forget(life.node)
 
-    def look_after(self, now: float, late_s: float) -> None:
-        """Greet in time, and forget who was not heard; `late_s` is how long this process stood still."""
+    def look_after(self) -> None:
+        """Greet in time, and forget who was not heard."""
+        now = self._clock()
         if now >= self._alive_at:
             self.greet()
         for node, peer in list(self._peers.items()):
-            peer.heard += late_s  # nobody could be heard meanwhile
             if now - peer.heard > GONE_AFTER_S:
                 log.warning("peers.gone", peer=node)
                 self._forget(node)

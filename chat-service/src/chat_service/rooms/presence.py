@@ -72,7 +72,8 @@ class Presence:
         self._bus = bus
         self._node = node
         self._clock_ms = clock_ms
-        self._peers = Peers(bus, node, self._meet, self._forget)
+        self._peers = Peers(bus, node, self._now, self._meet, self._forget)
+        self._still_s = 0.0
         self._changes = 0
         self._rooms: dict[str, RoomAttendance] = {}
         self._watchers: list[Watcher] = []
@@ -121,7 +122,7 @@ class Presence:
         self.leave(room, connection)
         attendance = self._rooms.setdefault(room, RoomAttendance())
         changes = attendance.enter(connection, person)
-        self._reported.setdefault(room, asyncio.get_running_loop().time())
+        self._reported.setdefault(room, self._now())
         self._tell_others(room, attendance, person)
         self._tell(room, changes, connection)
 
@@ -182,12 +183,12 @@ class Presence:
     def _tell_others(self, room: str, attendance: RoomAttendance, person: Present) -> None:
         """Tell that somebody came here or went, where they did and are listed."""
         listed, here = attendance.listed, attendance.is_here(person)
-        if not self._peers or here == (person.id in listed) or (here and len(listed) >= ONLINE_MOST):
+        if not self._peers or here == (person in listed) or (here and len(listed) >= ONLINE_MOST):
             return
         if here:
-            listed[person.id] = person
+            listed[person] = None
         else:
-            del listed[person.id]
+            del listed[person]
         if len(listed) == (1 if here else 0):
             # The first and the last: a report says the same, and also makes good what was lost before.
             self._report(room)
@@ -204,7 +205,7 @@ class Presence:
         attendance.change = self._number()
         self._reported.pop(room, None)
         if people:
-            self._reported[room] = asyncio.get_running_loop().time()
+            self._reported[room] = self._now()
         named, again_s = attendance.named_here, self._report_every_s()
         self._bus.publish(Attendance(room, self._peers.life, attendance.change, people, named, again_s))
 
@@ -257,7 +258,7 @@ class Presence:
         attendance = self._rooms.get(report.room)
         if not self._peers.hear(report.life) or attendance is None or not attendance.served:
             return
-        self._tell(report.room, attendance.report(report, asyncio.get_running_loop().time()))
+        self._tell(report.room, attendance.report(report, self._now()))
         asked = self._asked.get(report.room)
         if asked is not None:
             asked.missing.discard(report.life.node)
@@ -268,7 +269,7 @@ class Presence:
         attendance = self._rooms.get(told.room)
         if not self._peers.hear(told.life) or attendance is None or not attendance.served:
             return
-        changes, missed = attendance.told(told, asyncio.get_running_loop().time())
+        changes, missed = attendance.told(told, self._now())
         self._tell(told.room, changes)
         wanted = (told.life.node, told.room)
         if missed and wanted not in self._wanted:
@@ -319,14 +320,17 @@ class Presence:
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        before = loop.time()
         while True:
-            now = loop.time()
-            self._peers.look_after(now, late_s=max(0.0, now - before - TICK_S))
+            self._peers.look_after()
             if self._peers:
-                self._look_after(now)
-            before = now
+                self._look_after(self._now())
+            before = loop.time()
             await asyncio.sleep(TICK_S)
+            self._still_s += max(0.0, loop.time() - before - 2 * TICK_S)
+
+    def _now(self) -> float:
+        """Seconds in which this process ran: while it stood still it could not hear anybody."""
+        return asyncio.get_running_loop().time() - self._still_s
 
     def _look_after(self, now: float) -> None:
         self._wanted.clear()
