@@ -233,6 +233,8 @@ async def _work(settings: Settings) -> None:
     )
     try:
         await worker.run()
+    except (ChatError, OSError) as problem:
+        raise StartError(str(problem)) from problem
     finally:
         await heart.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
@@ -14,7 +15,7 @@ from rest_client import Client, a_channel, a_guest, an_admin, client_of, somebod
 from rest_service import Service, running
 
 from chat_service.directory.webhooks import Delivery, DeliveryState
-from chat_service.jobs.managing import WEBHOOKS_MOST
+from chat_service.jobs.managing import PINGS_MOST, WEBHOOKS_MOST
 from servers.webhook_receiver import Behaviour, Receiver, receiver
 
 URL = "https://example.org/hook"
@@ -218,6 +219,16 @@ async def test_a_ping_says_what_came_of_it(ann: Client, at: Receiver) -> None:
     assert (pinged["arrived"], pinged["status"]) == (False, None)
     assert "connection failed" in pinged["error"]
     assert {one.path for one in at.arrived} == {"/hook"}
+
+
+async def test_only_so_many_pings_are_on_their_way_at_once(ann: Client, at: Receiver) -> None:
+    room = await a_channel(ann)
+    hook = at.knows(await made(ann, room, at.url + "/hook"))
+    at.behave = lambda _: Behaviour(delay_s=0.5)
+    path = f"/webhooks/{hook['id']}/ping"
+    replies = await asyncio.gather(*(ann.call("POST", path) for _ in range(3 * PINGS_MOST)))
+    assert {reply.status for reply in replies} == {200, 503}
+    assert at.most_at_once <= PINGS_MOST
 
 
 async def test_deliveries_are_listed_and_dead_ones_replayed(service: Service, ann: Client) -> None:

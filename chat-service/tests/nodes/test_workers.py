@@ -19,7 +19,11 @@ from webhook_crowd import SETTINGS, SOON_S, WebhookCrowd, beside, webhook_crowd
 from servers.redis_server import RedisServer
 from servers.webhook_receiver import OK, Arrival, Behaviour
 
-WARNS = {"jobs.redis_away", "dependency.changed", "webhook.given_up", "bus.unwell", "store.unavailable"}
+WARNS = {
+    *("jobs.redis_away", "jobs.waits", "jobs.sweep_failed", "jobs.hint_lost", "indexer.waits", "redactor.waits"),
+    *("dependency.changed", "webhook.given_up", "bus.unwell", "store.unavailable", "chore.failed"),
+}
+"""What a process says that was stopped for a while, or whose Redis was."""
 
 
 @pytest.fixture

@@ -42,7 +42,11 @@ def application(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     async def serve(settings: Settings) -> None:
         told.append(f"serve {settings.port} {type(asyncio.get_running_loop()).__module__}")
 
+    async def work(settings: Settings) -> None:
+        told.append(f"work {settings.metrics_port} {type(asyncio.get_running_loop()).__module__}")
+
     app.serve = serve  # type: ignore[attr-defined]
+    app.work = work  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "chat_service.app", app)
     monkeypatch.setattr(chat_service, "app", app, raising=False)
     return told
@@ -92,6 +96,14 @@ def test_serve_runs_the_application_on_uvloop(application: list[str], monkeypatc
     monkeypatch.setenv("CHAT_PORT", "9001")
     assert cli.main(["serve"]) == Exit.DONE
     assert application == ["serve 9001 uvloop"]
+
+
+def test_worker_works_with_the_settings_of_the_environment(
+    application: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT_METRICS_PORT", "9002")
+    assert cli.main(["worker"]) == Exit.DONE
+    assert application == ["work 9002 uvloop"]
 
 
 def test_migrate_says_what_it_applied(
@@ -158,6 +170,17 @@ def test_the_health_check_follows_readiness(
     status[0] = 503
     assert cli.main(["healthcheck"]) == Exit.FAILED
     assert "not ready (503)" in capsys.readouterr().err
+
+
+def test_the_health_check_of_a_worker_asks_at_the_port_of_its_metrics(
+    readiness: tuple[int, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, status = readiness
+    monkeypatch.setenv("CHAT_METRICS_PORT", str(port))
+    monkeypatch.setenv("CHAT_METRICS_HOST", "0.0.0.0")
+    assert cli.main(["healthcheck", "--worker"]) == Exit.DONE
+    status[0] = 503
+    assert cli.main(["healthcheck", "--worker"]) == Exit.FAILED
 
 
 def test_the_health_check_fails_where_nothing_answers(

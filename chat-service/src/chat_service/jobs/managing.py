@@ -25,6 +25,9 @@ from chat_service.secret import Secret
 WEBHOOKS_MOST = 20
 """Webhooks of one room, and of all rooms together."""
 
+PINGS_MOST = 8
+"""Pings that a node has on their way at once: deliveries need connections too."""
+
 ROOMS_PAGE = 500
 
 
@@ -62,6 +65,7 @@ class Webhooks:
         self._rules = rules
         self._deliverer = deliverer
         self._clock_ms = clock_ms
+        self._pings = 0
         self.changed: Callable[[str], None] = _nobody
 
     async def make(self, who: Principal, room: str | None, url: str, events: Sequence[Kind]) -> Webhook:
@@ -147,8 +151,14 @@ class Webhooks:
     async def ping(self, who: Principal, webhook: str) -> Pinged:
         """Ask the receiver whether it is there, once, also where the webhook is disabled."""
         hook = await self.get(who, webhook)
+        if self._pings >= PINGS_MOST:
+            raise ChatError(Code.OVERLOADED, "Too many receivers are asked at once.", retry_after_ms=1000)
         began = time.monotonic()
-        answer = await self._deliverer.ping(hook)
+        self._pings += 1
+        try:
+            answer = await self._deliverer.ping(hook)
+        finally:
+            self._pings -= 1
         took_ms = int((time.monotonic() - began) * 1000)
         return Pinged(arrived=answer.taken, status=answer.status, error=answer.error, duration_ms=took_ms)
 

@@ -42,6 +42,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._later: dict[Work, asyncio.TimerHandle] = {}
+        self._started = False
         self._own: list[asyncio.Task[None]] = []
         self._running: set[asyncio.Task[None]] = set()
 
@@ -68,6 +69,7 @@ class Runner:
 
     async def start(self) -> None:
         """Begin."""
+        self._started = True
         await self._queue.start()
         loop = asyncio.get_running_loop()
         self._own = [
@@ -76,7 +78,13 @@ class Runner:
         ]
 
     async def stop(self, patience_s: float) -> None:
-        """End what runs at the next point where nothing is half done, by force after `patience_s` seconds."""
+        """End what runs at the next point where nothing is half done, by force after `patience_s` seconds.
+
+        Nothing where it was not started, or is stopped already.
+        """
+        started, self._started = self._started, False
+        if not started:
+            return
         self._stopping.set()
         await _end(self._own)
         for handle in self._later.values():

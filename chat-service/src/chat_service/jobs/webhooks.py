@@ -65,7 +65,7 @@ class WebhookJob:
         self._active = rooms
         self._deliverer = deliverer
         self._metrics = metrics
-        self._known: list[Webhook] = []
+        self._known: dict[str, list[str]] = {}
         self._open: Counter[str] = Counter()
         self._put_off: Counter[str] = Counter()
 
@@ -73,15 +73,16 @@ class WebhookJob:
 
     async def about(self, rooms: Collection[str]) -> list[Work]:
         """See Job. By the webhooks that the last sweep found."""
-        return [
-            Work(self.name, hook.id, room)
-            for hook in self._known
-            for room in (rooms if hook.room == EVERY_ROOM else {hook.room} & set(rooms))
-        ]
+        of_all = self._known.get(EVERY_ROOM, [])
+        return [Work(self.name, hook, room) for room in rooms for hook in (*of_all, *self._known.get(room, ()))]
 
     async def due(self) -> AsyncIterator[list[Work]]:
         """See Job."""
-        self._known = hooks = [hook async for hook in self._enabled()]
+        hooks = [hook async for hook in self._enabled()]
+        known: dict[str, list[str]] = {}
+        for hook in hooks:
+            known.setdefault(hook.room, []).append(hook.id)
+        self._known = known
         self._deliverer.forget({hook.id for hook in hooks})
         of_one = [hook for hook in hooks if hook.room != EVERY_ROOM]
         of_all = [hook for hook in hooks if hook.room == EVERY_ROOM]

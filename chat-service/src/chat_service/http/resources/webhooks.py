@@ -225,7 +225,7 @@ class WebhooksResource:
                 "Send a test delivery and see what comes of it",
                 tag="webhooks",
                 answer=Pinged,
-                refuses=_ONE,
+                refuses=(*_ONE, Code.OVERLOADED),
             ),
         )
 
