@@ -18,7 +18,7 @@ from chat_service.model.errors import ChatError, Code
 from chat_service.storage.mongo import BATCH_LIMIT, Limits, MongoStore
 from chat_service.storage.mongo_uri import database_of
 from chat_service.storage.mongo_visibility import awaited
-from servers.mongodb import MongoServer, server_kind, with_database
+from servers.mongodb import MongoServer, server_kind, with_database, with_options
 
 GENEROUS_S = 10
 """Far beyond every limit of the store: an operation that takes this long hangs."""
@@ -82,8 +82,8 @@ async def test_a_uri_that_the_driver_refuses_is_not_quoted_either() -> None:
 
 
 async def test_what_the_uri_says_about_writes_does_not_count(mongodb_uri: str) -> None:
-    weak = f"{mongodb_uri}?retryWrites=true&w=0&journal=false&readConcernLevel=local&readPreference=secondary"
-    store = MongoStore(weak)
+    weak = "retryWrites=true&w=0&journal=false&readConcernLevel=local&readPreference=secondary"
+    store = MongoStore(with_options(mongodb_uri, weak))
     await store.open()
     options = await store.run(_options)
     await store.close()
@@ -118,7 +118,7 @@ async def test_a_rotated_uri_is_taken_without_a_break(mongodb_uri: str) -> None:
     writers = asyncio.create_task(keep_writing())
     clients = set()
     for turn in range(3):
-        uri[0] = f"{mongodb_uri}?appName=turn-{turn}"
+        uri[0] = with_options(mongodb_uri, f"appName=turn-{turn}")
         await store.probe()
         clients.add(await store.run(_client))
     stop.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -99,6 +100,27 @@ async def test_phrases_are_compared_page_by_page_up_to_a_limit(
     assert await found(texts, phrase="green tea", before=page[-1].position) == [3]
 
 
+async def test_what_was_said_years_ago_is_found_step_by_step_and_each_message_once(pair: Indexes) -> None:
+    texts, day = pair[0], 86_400_000
+    now_ms = int(time.time() * 1000)
+    ages = [0, 0.5, 1, 1.5, 8, 9, 10, 72, 73, 74, 584, 585, 586, 5000, -3]
+    messages = [
+        MessageText(seq=seq, sender=ALICE, ts=now_ms - int(age * day), text="green tea")
+        for seq, age in enumerate(ages, 1)
+    ]
+    await texts.apply(ROOM, 20, messages, (), ())
+    newest_first = [one.seq for one in sorted(messages, key=lambda one: -one.ts)]
+    for asked in ({"words": [Word("tea")]}, {"phrases": ["green tea"]}, {}):
+        query = TextQuery(rooms=[ROOM], **asked)
+        assert [one.seq for one in await texts.find(query, None, 100)] == newest_first
+        for size in (1, 2, 4):
+            before, seqs = None, []
+            while page := await texts.find(query, before, size):
+                seqs += [one.seq for one in page]
+                before = page[-1].position
+            assert seqs == newest_first
+
+
 async def test_rooms_beyond_one_part_are_searched_and_merged_by_time(pair: Indexes) -> None:
     texts = pair[0]
     await texts.apply(ROOM, 5, [said(3, "tea"), said(5, "tea")], (), ())
@@ -120,6 +142,17 @@ async def test_of_a_very_long_message_the_first_words_are_found_and_of_a_long_wo
     assert await found(texts, words[-1]) == [2]
     assert await found(texts, "toomany") == []
     assert await found(texts, long) == await found(texts, long[:WORD_MOST_CHARS] + "*") == [3]
+
+
+@given(
+    before=st.none() | st.integers(1, 2**62),
+    now_ms=st.integers(0, 2**42),
+    position=st.integers(1, 2**62),
+)
+def test_every_position_lies_in_one_step_of_a_search(before: int | None, now_ms: int, position: int) -> None:
+    steps = list(mongo_texts._windows(before, now_ms))
+    assert sum(low < position < high for low, high in steps) == (before is None or position < before)
+    assert [high for _, high in steps] == sorted((high for _, high in steps), reverse=True)
 
 
 @given(text=st.text(max_size=40), word=st.text(max_size=10))

@@ -32,6 +32,8 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "listIndexes": frozenset({"cursor"}),
     "createIndexes": frozenset({"indexes"}),
     "endSessions": frozenset(),
+    "saslStart": frozenset({"mechanism", "payload", "options", "autoAuthorize"}),
+    "saslContinue": frozenset({"conversationId", "payload"}),
 }
 _ALWAYS = frozenset({"$db", "$clusterTime", "$readPreference", "lsid", "readConcern", "writeConcern"})
 _PARTS: Mapping[str, tuple[str, frozenset[str]]] = {

@@ -146,6 +146,12 @@ def with_database(uri: str, name: str) -> str:
     return urlsplit(uri)._replace(path=f"/{name}").geturl()
 
 
+def with_options(uri: str, options: str) -> str:
+    """The same database, `options` added to what the URI says."""
+    parts = urlsplit(uri)
+    return parts._replace(query="&".join(filter(None, (parts.query, options)))).geturl()
+
+
 def _in_docker(docker: str, lacking: Callable[[str], None]) -> Iterator[str]:
     port = _free_port()
     run = [docker, "run", "--detach", "--rm", "--publish", f"127.0.0.1:{port}:27017", DOCKER_IMAGE]

@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from chat_service.directory.mongo_rows import BY_ID, batches, numbers_of, put_over_lower, remove_all, remove_range
@@ -45,6 +46,13 @@ SCAN_PAGE = 200
 SCAN_MOST = 5_000
 """Messages that one search compares with its phrases, the newest that have all its words, per 100 rooms."""
 
+WINDOWS_DAYS = (1, 9, 73, 585)
+"""A search looks at what was written in the last day first, then further back in larger and larger steps.
+
+Not every server reads several rooms in the order of time; those that sort what matches have little to sort.
+"""
+
+_DAY_MS = 86_400_000
 _EVERYBODY = "everybody"
 _FILE = "/file"  # as the senders' marks, nothing that could be a word
 _TIE_BITS = 20
@@ -59,9 +67,10 @@ class _Term(NamedTuple):
 
 
 class MongoMessageTexts:
-    """`MessageTexts` on a MongoStore."""
+    """`MessageTexts` on a MongoStore. `clock` gives Unix seconds."""
 
-    def __init__(self, store: MongoStore) -> None:
+    def __init__(self, store: MongoStore, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._texts = store.collection("message_texts")
         self._ranges = store.collection("text_ranges")
         self._cursors = store.collection("text_cursors")
@@ -89,12 +98,12 @@ class MongoMessageTexts:
         terms += [_Term(words_of(phrase), False) for phrase in query.phrases]
         if not all(term.words for term in terms):
             return []
-        wanted = list(_wanted(query, terms))
-        position = {"$gt": 0, "$lt": _END if before is None else before}
+        wanted = _all_of(list(_wanted(query, terms)))
         compared = [term for term in terms if len(term.words) > 1]
+        windows = list(_windows(before, int(self._clock() * 1000)))
         parts = await asyncio.gather(
             *(
-                self._find({"room": {"$in": rooms}, **_all_of(wanted)}, position, compared, limit)
+                self._find({"room": {"$in": rooms}, **wanted}, windows, compared, limit)
                 for rooms in batches(dict.fromkeys(query.rooms))
             )
         )
@@ -107,25 +116,24 @@ class MongoMessageTexts:
             await remove_all(collection)
 
     async def _find(
-        self, where: Where, position: dict[str, int], compared: Sequence[_Term], limit: int
+        self, where: Where, windows: Sequence[tuple[int, int]], compared: Sequence[_Term], limit: int
     ) -> list[Found]:
         page, fields = limit, ["room", "seq", "position"]
         if compared:
             page, fields = SCAN_PAGE, [*fields, "text"]
         found: list[Found] = []
-        for _ in range(SCAN_MOST // SCAN_PAGE):
-            rows = await self._texts.find(
-                {**where, "position": position}, sort=(("position", -1),), limit=page, fields=fields
-            )
-            found += [
-                Found(int(row["position"]), row["room"], int(row["seq"]))
-                for row in rows
-                if not compared or _has_all(row["text"], compared)
-            ]
-            if len(found) >= limit or len(rows) < page:
-                break
-            position = {**position, "$lt": rows[-1]["position"]}
-        return found[:limit]
+        scanned = 0
+        for low, high in windows:
+            rows: list[Document] | None = None
+            while rows is None or len(rows) == page:
+                until = rows[-1]["position"] if rows else high
+                within = {**where, "position": {"$gt": low, "$lt": until}}
+                rows = await self._texts.find(within, sort=(("position", -1),), limit=page, fields=fields)
+                found += [_found(row) for row in rows if not compared or _has_all(row["text"], compared)]
+                scanned += len(rows)
+                if len(found) >= limit or (compared and scanned >= SCAN_MOST):
+                    return found[:limit]
+        return found
 
     async def _take_out(self, room: str, gone: Gone) -> None:
         if not gone.sender:
@@ -187,6 +195,23 @@ def _position(room: str, text: MessageText) -> int:
     """The message's time, and some bits that tell messages of one millisecond apart."""
     tie = hashlib.blake2b(f"{room}.{text.seq}".encode(), digest_size=4).digest()
     return text.ts << _TIE_BITS | int.from_bytes(tie, "big") >> (32 - _TIE_BITS)
+
+
+def _windows(before: int | None, now_ms: int) -> Iterator[tuple[int, int]]:
+    """Where positions lie in one step of a search, between two that do not belong to it; the newest first."""
+    high = _END if before is None else before
+    newest = min(high, now_ms << _TIE_BITS)
+    for days in WINDOWS_DAYS:
+        low = newest - (days * _DAY_MS << _TIE_BITS)
+        if low <= 0:
+            break
+        yield low, high
+        high = low + 1
+    yield 0, high
+
+
+def _found(row: Document) -> Found:
+    return Found(int(row["position"]), row["room"], int(row["seq"]))
 
 
 def _wanted(query: TextQuery, terms: Sequence[_Term]) -> Iterator[Where]:

@@ -116,7 +116,8 @@ class MongoStore:
         """
         self._connect()
         await self.probe()
-        self.refuses_repeated_keys = await check_server(self.collection("probe"), BATCH_LIMIT)
+        async with self.patient() as patient:  # making an index can take seconds, also where it has little to hold
+            self.refuses_repeated_keys = await check_server(patient.collection("probe"), BATCH_LIMIT)
 
     async def close(self) -> None:
         """Hang up. What is on its way fails with an unknown outcome."""
