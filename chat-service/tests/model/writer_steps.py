@@ -42,16 +42,19 @@ def _take_batch(rules: Rules, state: State, node: int) -> Iterator[Step]:
 
 
 def _reach_deadline(rules: Rules, state: State, node: int) -> Iterator[Step]:
-    """The time of the first send is up, whatever its writer is waiting for."""
+    """The time of the first send is up, whatever its writer is waiting for.
+
+    Of the moments between taking a batch and inserting it one stands for all: nothing is judged before it.
+    """
     writer = state.writers[node]
     if not (state.deadlines_left and writer.waiting):
         return
     send = writer.waiting[0]
     left = state._replace(deadlines_left=state.deadlines_left - 1)
-    if send in writer.batch and writer.phase != "insert":
+    if send in writer.batch and writer.phase == "check":
         given_up = give_up_in_batch(rules, left, node, send)
         yield Step("gives up a send that is being decided", node, given_up)
-    elif send in writer.tried:
+    elif send in writer.tried and writer.phase in {"idle", "insert"}:
         given_up = settle(rules, left, node, send, Answer("unknown"))
         yield Step("gives up a send with unknown outcome", node, given_up)
 

@@ -181,7 +181,8 @@ async def test_a_writer_that_has_too_much_waiting_says_so(tmp_path: Path) -> Non
         refused = [answer["error"] for answer in answers if not answer["ok"]]
         assert refused
         assert {error["code"] for error in refused} == {"overloaded"}
-        assert {(error["retryable"], error["retry_after_ms"]) for error in refused} == {(True, 1000)}
+        assert all(error["retryable"] for error in refused)
+        assert all(1000 <= error["retry_after_ms"] <= 2000 for error in refused), "not all at one moment"
         seqs = [answer["seq"] for answer in answers if answer["ok"]]
         assert seqs == sorted(seqs)
 

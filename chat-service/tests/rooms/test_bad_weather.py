@@ -214,6 +214,6 @@ async def test_pages_that_would_wait_for_too_long_are_refused(monkeypatch: pytes
             ]
             await virtual_loop().idle()
             assert [(await fails(one)).code for one in reads if one.done()] == [Code.OVERLOADED]
-            await asyncio.sleep(reading.PAGE_WAIT_S)
+            await asyncio.sleep(reading.PAGE_WAIT_S + 0.1)
             assert [(await fails(one)).code for one in reads if one.done()] == [Code.OVERLOADED] * 3
         assert [len(await one) for one in reads[: reading.PAGES_AT_ONCE]] == [6] * reading.PAGES_AT_ONCE

@@ -50,6 +50,9 @@ class Metrics:
             "chat_bus_connections_lost", "Connections to the bus, and attempts at one, that ended."
         )
         self.bus_frames_dropped = counter("chat_bus_frames_dropped", "Frames of the bus dropped.", ["reason"])
+        self.handovers = counter(
+            "chat_handovers", "Batches handed over to other nodes by how it ended.", ["outcome"]
+        )
         self.gap_repairs = counter("chat_gap_repairs", "Gaps in a room's live entries filled from the log.")
         self.resumes = counter("chat_resumes", "Rooms opened again by how it ended.", ["outcome"])
         self.slow_readers = counter("chat_slow_readers", "Connections whose live entries were cut.")

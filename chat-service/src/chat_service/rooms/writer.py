@@ -202,6 +202,7 @@ class RoomWriter:
         known = None
         if self._batch:
             known = await handovers.give(winner, self.state.room, self.epoch, self._batch, self._doubts)
+            self._metrics.handovers.labels("unanswered" if known is None else "answered").inc()
         self._behind = True
         if known is None:
             self._races.over()
