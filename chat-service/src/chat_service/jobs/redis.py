@@ -108,8 +108,10 @@ class RedisQueue:
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        if not self._held:  # what is held keeps its consumer, whose entries are claimed by others
-            await self._try(self._redis.xgroup_delconsumer(self._stream, GROUP, self._worker))
+        for entry, text in list(self._held.items()):
+            await self.release(Claim(_work(text), entry))
+        if self.healthy:  # else what it still holds is claimed by others once it is stalled
+            await self._try(self._strike_off_self())
         await self._redis.aclose()
 
     async def offer(self, works: Sequence[Work]) -> None:
@@ -183,6 +185,11 @@ class RedisQueue:
                 await self._try(
                     self._renew([self._stream, self._running, self._owners], [GROUP, self._worker, *pairs])
                 )
+
+    async def _strike_off_self(self) -> None:
+        for consumer in await self._redis.xinfo_consumers(self._stream, GROUP):
+            if consumer["name"] == self._worker and consumer["pending"] == 0:
+                await self._redis.xgroup_delconsumer(self._stream, GROUP, self._worker)
 
     async def _strike_off(self) -> None:
         await self._make_group()
