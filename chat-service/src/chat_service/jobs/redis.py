@@ -28,6 +28,9 @@ GROUP = "workers"
 LONGEST = 10_000
 """Entries of the stream; a sweep finds again what is cut off."""
 
+OFFERED_MOST = 500
+"""Works in one step of Redis, which does nothing else meanwhile."""
+
 WAITING_S = 60.0
 """So long it is believed that what was offered still waits in the stream."""
 
@@ -116,11 +119,10 @@ class RedisQueue:
 
     async def offer(self, works: Sequence[Work]) -> None:
         """See WorkQueue. While Redis is away the next sweep offers it again."""
-        if works:
-            keys = [self._stream, self._waiting, self._running, self._again]
-            await self._try(
-                self._offer(keys, [WAITING_S, self._stalled_s, LONGEST, *(_text(work) for work in works)])
-            )
+        keys = [self._stream, self._waiting, self._running, self._again]
+        for start in range(0, len(works), OFFERED_MOST):
+            some = [_text(work) for work in works[start : start + OFFERED_MOST]]
+            await self._try(self._offer(keys, [WAITING_S, self._stalled_s, LONGEST, *some]))
 
     async def take(self) -> Claim:
         """See WorkQueue."""
@@ -165,9 +167,12 @@ class RedisQueue:
             _, entries, *_ = await self._redis.xautoclaim(
                 self._stream, GROUP, self._worker, idle_ms, "0-0", count=1
             )
-            if entries:
-                log.info("jobs.taken_over", work=entries[0][1].get("work"))
-                return entries[0][0], entries[0][1]["work"]
+            for entry, fields in entries:
+                if fields:
+                    log.info("jobs.taken_over", work=fields["work"])
+                    return entry, fields["work"]
+                # Cut off the stream while it was in hand; Redis 6.2 lists it all the same.
+                await self._redis.xack(self._stream, GROUP, entry)
             self._next_stalled = now + self._stalled_s / 3
         streams = await self._redis.xreadgroup(
             GROUP, self._worker, {self._stream: ">"}, count=1, block=int(READ_S * 1000)
