@@ -22,8 +22,9 @@ from servers.webhook_receiver import OK, Arrival, Behaviour
 WARNS = {
     *("jobs.redis_away", "jobs.waits", "jobs.sweep_failed", "jobs.hint_lost", "indexer.waits", "redactor.waits"),
     *("dependency.changed", "webhook.given_up", "bus.unwell", "store.unavailable", "chore.failed"),
+    "vigilance.peer_died",
 }
-"""What a process says that was stopped for a while, or whose Redis was."""
+"""What a process says that was stopped for a while, or whose Redis was, or whose peer was killed."""
 
 
 @pytest.fixture
