@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from backstage import Backstage, backstage
 
+from chat_service import app
 from chat_service.jobs import Work
 from chat_service.jobs.retention import DAY_MS, RetentionJob
 from chat_service.model.entries import Entry, Kind
@@ -31,17 +33,10 @@ class Days:
 async def world(folder: Path, most_days: int = 0) -> AsyncIterator[tuple[Backstage, RetentionJob, Days]]:
     """A store without running jobs, and a job of retention on it; both by a clock of days."""
     days = Days()
-    async with backstage(folder, working=False) as at:
-        job = _job(at, days, most_days)
-        make = at.heart.rooms.active._make_writer
-
-        def timed(state: object) -> object:
-            writer = make(state)  # type: ignore[arg-type]
-            writer._clock_ms = lambda: days.now_ms
-            return writer
-
-        at.heart.rooms.active._make_writer = timed  # type: ignore[assignment]
-        yield at, job, days
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(app, "_clock_ms", lambda: days.now_ms)
+        async with backstage(folder, working=False) as at:
+            yield at, _job(at, days, most_days), days
 
 
 def _job(at: Backstage, days: Days, most_days: int) -> RetentionJob:

@@ -24,7 +24,7 @@ WARNS = {
     *("dependency.changed", "webhook.given_up", "bus.unwell", "store.unavailable", "chore.failed"),
     "vigilance.peer_died",
 }
-"""What a process says that was stopped for a while, or whose Redis was."""
+"""What a process says that was stopped for a while, or whose Redis was, or whose peer was killed."""
 
 
 @pytest.fixture
@@ -143,6 +143,19 @@ async def test_the_work_of_one_that_stands_still_is_done_by_the_other(
 
 async def _both_at_work(workers: list[ServiceProcess]) -> bool:
     return min([await delivered_by(one) for one in workers]) > 0
+
+
+async def test_a_worker_that_leaves_hands_its_work_over(place: Place, start_service: StartService) -> None:
+    workers = await two_workers(place, start_service)
+    async with webhook_crowd(place.url, rooms=4) as crowd:
+        crowd.at.behave = lambda _: replace(OK, delay_s=0.3)
+        await crowd.talk(10)
+        await eventually(lambda: _both_at_work(workers), SOON_S)
+        workers[0].terminate()
+        assert await workers[0].ended(SOON_S) == 0
+        crowd.at.behave = lambda _: OK
+        await crowd.assert_nothing_lost()
+        assert len(crowd.at.took) == 40  # nothing came twice
 
 
 async def test_workers_that_are_killed_one_after_another_lose_nothing(

@@ -63,7 +63,7 @@ class WorkQueue(Protocol):
         ...
 
     async def stop(self) -> None:
-        """End; claims that are left are given to others after a while."""
+        """End; claims that are left are given to others, where the queue can be reached at once."""
         ...
 
     async def offer(self, works: Sequence[Work]) -> None:

@@ -28,6 +28,9 @@ GROUP = "workers"
 LONGEST = 10_000
 """Entries of the stream; a sweep finds again what is cut off."""
 
+OFFERED_MOST = 500
+"""Works in one step of Redis, which does nothing else meanwhile."""
+
 WAITING_S = 60.0
 """So long it is believed that what was offered still waits in the stream."""
 
@@ -108,17 +111,18 @@ class RedisQueue:
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        if not self._held:  # what is held keeps its consumer, whose entries are claimed by others
-            await self._try(self._redis.xgroup_delconsumer(self._stream, GROUP, self._worker))
+        for entry, text in list(self._held.items()):
+            await self.release(Claim(_work(text), entry))
+        if self.healthy:  # else what it still holds is claimed by others once it is stalled
+            await self._try(self._strike_off_self())
         await self._redis.aclose()
 
     async def offer(self, works: Sequence[Work]) -> None:
         """See WorkQueue. While Redis is away the next sweep offers it again."""
-        if works:
-            keys = [self._stream, self._waiting, self._running, self._again]
-            await self._try(
-                self._offer(keys, [WAITING_S, self._stalled_s, LONGEST, *(_text(work) for work in works)])
-            )
+        keys = [self._stream, self._waiting, self._running, self._again]
+        for start in range(0, len(works), OFFERED_MOST):
+            some = [_text(work) for work in works[start : start + OFFERED_MOST]]
+            await self._try(self._offer(keys, [WAITING_S, self._stalled_s, LONGEST, *some]))
 
     async def take(self) -> Claim:
         """See WorkQueue."""
@@ -163,9 +167,12 @@ class RedisQueue:
             _, entries, *_ = await self._redis.xautoclaim(
                 self._stream, GROUP, self._worker, idle_ms, "0-0", count=1
             )
-            if entries:
-                log.info("jobs.taken_over", work=entries[0][1].get("work"))
-                return entries[0][0], entries[0][1]["work"]
+            for entry, fields in entries:
+                if fields:
+                    log.info("jobs.taken_over", work=fields["work"])
+                    return entry, fields["work"]
+                # Cut off the stream while it was in hand; Redis 6.2 lists it all the same.
+                await self._redis.xack(self._stream, GROUP, entry)
             self._next_stalled = now + self._stalled_s / 3
         streams = await self._redis.xreadgroup(
             GROUP, self._worker, {self._stream: ">"}, count=1, block=int(READ_S * 1000)
@@ -183,6 +190,11 @@ class RedisQueue:
                 await self._try(
                     self._renew([self._stream, self._running, self._owners], [GROUP, self._worker, *pairs])
                 )
+
+    async def _strike_off_self(self) -> None:
+        for consumer in await self._redis.xinfo_consumers(self._stream, GROUP):
+            if consumer["name"] == self._worker and consumer["pending"] == 0:
+                await self._redis.xgroup_delconsumer(self._stream, GROUP, self._worker)
 
     async def _strike_off(self) -> None:
         await self._make_group()
