@@ -20,13 +20,21 @@ func main() {
 		flags.Bool(ignored, false, "as always here")
 	}
 	_ = flags.Parse(os.Args[1:])
-	if err := run(*file, *eval, *nodb); err != nil {
+	address := "mongodb://127.0.0.1:27017/test?directConnection=true"
+	if flags.NArg() > 0 {
+		address = flags.Arg(0)
+	}
+	if *nodb {
+		address = ""
+	}
+	if err := run(*file, *eval, address); err != nil {
 		fmt.Fprintf(os.Stderr, "mongosh: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(file, eval string, nodb bool) error {
+// run connects to the address, where there is one, before the script or the expression.
+func run(file, eval, address string) error {
 	engine := goja.New()
 	shell := shell{engine}
 	for name, function := range map[string]any{
@@ -42,8 +50,8 @@ func run(file, eval string, nodb bool) error {
 			return err
 		}
 	}
-	if !nodb {
-		database, err := shell.connect("mongodb://127.0.0.1:27017/test?directConnection=true")
+	if address != "" {
+		database, err := shell.connect(address)
 		if err != nil {
 			return err
 		}
