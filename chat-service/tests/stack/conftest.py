@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chat_stack import BUILD_S, Stack, cloned
+from chat_stack import BUILD_S, IMAGE, Stack, cloned
 from docker_engine import NoEngineError, docker_engine
 
 TESTS = Path(__file__).parents[1]
@@ -38,6 +38,8 @@ def stack(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
     made = Stack(cloned(ROOT, tmp_path_factory.mktemp("clone") / "chat"), engine)
     (made.folder / "chat.env").write_text("CHAT_REGISTER_ATTEMPTS=1000/1h\n")
     try:
+        # One of an earlier run would be taken as it is.
+        made.run("docker", "image", "rm", "--force", IMAGE)
         made.run("docker", "compose", "up", "--detach", within_s=BUILD_S)
         yield made
     finally:
