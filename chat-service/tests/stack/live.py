@@ -25,7 +25,7 @@ from rest_people import Person
 pytestmark = pytest.mark.timeout(1800)
 
 MOST_OWN_BYTES = 60_000_000
-TALKING = {"most_waiting": 2, "pause_s": 0.6}
+PAUSE_S = 4.0
 """Slow talk: the stand-in for MongoDB reads whole collections, and is not what is tested here."""
 E2E = Path(__file__).parents[1] / "e2e"
 
@@ -95,7 +95,7 @@ async def _while_people_chat(stack: Stack, how: str) -> None:
     victim = stack.containers("chat")[0]
     async with gathered(stack.url, people=3, rooms=2) as crowd:
         await crowd.connect(8, polling=2)
-        crowd.talk(1, **TALKING)
+        crowd.talk(1, most_waiting=1, pause_s=PAUSE_S)
         await asyncio.sleep(3)
         at_stake = await stack.connections(victim)
         assert at_stake, "the node that goes has nobody"
@@ -107,7 +107,7 @@ async def _while_people_chat(stack: Stack, how: str) -> None:
         await asyncio.sleep(3)
         await crowd.assert_sound()
         print(f"{how}: {crowd.history.acked} acked, {at_stake:g} connections were on the node that went")
-        assert crowd.history.acked > 30
+        assert crowd.history.acked > 20
         assert len(crowd.history.links) >= len(crowd.clients) + at_stake
 
 
@@ -158,17 +158,19 @@ async def test_over_tls_with_a_certificate_made_on_first_use(stack: Stack, tmp_p
 async def test_a_third_node_takes_its_part(stack: Stack) -> None:
     before = set(stack.containers("chat"))
     stack.environment["CHAT_NODES"] = "3"
-    await stack.do("docker", "compose", "up", "--detach", "--wait")
-    (third,) = set(stack.containers("chat")) - before
-    async with gathered(stack.url, people=2, rooms=1) as crowd:
+    try:
+        await stack.do("docker", "compose", "up", "--detach", "--wait")
+        (third,) = set(stack.containers("chat")) - before
+        async with gathered(stack.url, people=2, rooms=1) as crowd:
 
-        async def third_has_somebody() -> bool:
-            await crowd.connect(1)
-            return await stack.connections(third) > 0
+            async def third_has_somebody() -> bool:
+                await crowd.connect(1)
+                return await stack.connections(third) > 0
 
-        await eventually(third_has_somebody, 90, every_s=1)
-        await crowd.assert_sound()
-    del stack.environment["CHAT_NODES"]
+            await eventually(third_has_somebody, 90, every_s=1)
+            await crowd.assert_sound()
+    finally:
+        del stack.environment["CHAT_NODES"]
     await stack.do("docker", "compose", "up", "--detach", "--wait")
     assert set(stack.containers("chat")) == before
 
