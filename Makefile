@@ -58,6 +58,10 @@ bench: environment ## Measure the service beside the official server (ARGS="--on
 up: ## Start the stack of compose.yaml on http://localhost:8000: nodes, MongoDB, Redis, HAProxy
 	@docker compose up --build --detach --wait
 
+.PHONY: update
+update: ## Put a new version or settings into force in the stack, node by node
+	@scripts/update
+
 .PHONY: down
 down: ## Stop the stack; its data stays
 	@docker compose --profile '*' down --remove-orphans

@@ -175,6 +175,23 @@ async def test_a_third_node_takes_its_part(stack: Stack) -> None:
     assert set(stack.containers("chat")) == before
 
 
+async def test_an_update_replaces_every_node_and_loses_nothing(stack: Stack) -> None:
+    before = set(stack.containers("chat"))
+    with (stack.folder / "chat.env").open("a") as settings:
+        settings.write("CHAT_LOG_LEVEL=debug\n")
+    async with gathered(stack.url, people=2, rooms=1) as crowd:
+        await crowd.connect(5, polling=1)
+        crowd.talk(2, most_waiting=1, pause_s=PAUSE_S)
+        await stack.do("make", "update")
+        await eventually(lambda: _all_connected(crowd), 60)
+        await crowd.assert_sound()
+        notices = {notice.payload.get("kind") for notice in crowd.history.notices}
+        assert "draining" in notices, "clients are told before their node leaves"
+    after = set(stack.containers("chat"))
+    assert len(after) == len(before)
+    assert not after & before
+
+
 async def test_a_backup_brings_back_what_was_there(stack: Stack) -> None:
     async with gathered(stack.url, people=2, rooms=1) as crowd:
         await crowd.connect(1)
