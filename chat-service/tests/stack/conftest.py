@@ -40,7 +40,11 @@ def stack(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
     try:
         # One of an earlier run would be taken as it is.
         made.run("docker", "image", "rm", "--force", IMAGE)
-        made.run("docker", "compose", "up", "--detach", within_s=BUILD_S)
+        try:
+            made.run("docker", "compose", "up", "--detach", within_s=BUILD_S)
+        except AssertionError:
+            print(made.compose("ps", "--all"), made.compose("logs", "--tail", "20"))
+            raise
         yield made
     finally:
         made.down()
