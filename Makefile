@@ -54,6 +54,34 @@ lock: environment ## Compile the locks from pyproject.toml (ARGS=--upgrade for t
 bench: environment ## Measure the service beside the official server (ARGS="--only fanout --repeats 3 --report")
 	@PYTHONPATH=loadtests .venv/bin/python -m bench $(ARGS)
 
+.PHONY: up
+up: ## Start the stack of compose.yaml on http://localhost:8000: nodes, MongoDB, Redis, HAProxy
+	@docker compose up --build --detach --wait
+
+.PHONY: update
+update: ## Put a new version or settings into force in the stack, node by node
+	@scripts/update
+
+.PHONY: down
+down: ## Stop the stack; its data stays
+	@docker compose --profile '*' down --remove-orphans
+
+.PHONY: images
+images: ## Build the service's image
+	@REVISION=$$(git rev-parse HEAD) docker compose build
+
+.PHONY: backup
+backup: ## Write a backup of the running stack into ./backups
+	@scripts/backup
+
+.PHONY: restore
+restore: ## Put the stack back to a backup (FROM=backups/...)
+	@scripts/restore $(FROM)
+
+.PHONY: stack-test
+stack-test: environment node ## Bring the stack up from a clean clone and kill its nodes: long, needs Docker
+	@scripts/stack-test $(TESTS)
+
 .PHONY: clean
 clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
