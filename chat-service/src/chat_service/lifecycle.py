@@ -140,6 +140,7 @@ class Lifecycle:
         """Bring the node up; returns what takes it down again."""
         await node.identity.start()
         await node.rooms.start()
+        node.rooms.presence.start()
         await node.indexer.start()
         self._data_version = await _data_version(node)
         await self._probe(node)
