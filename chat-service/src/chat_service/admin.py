@@ -7,6 +7,7 @@ import getpass
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,11 +110,14 @@ def _on_store(settings: Settings, work: Callable[[Heart], Awaitable[None]], *, e
     from chat_service.app import open_heart  # noqa: PLC0415
     from chat_service.observability.logging import configure_logging  # noqa: PLC0415
     from chat_service.observability.metrics import Metrics  # noqa: PLC0415
+    from chat_service.settings import new_node_id  # noqa: PLC0415
 
     configure_logging("warning", "console", settings.node_id)
 
     async def run() -> None:
-        heart = await open_heart(settings, Metrics(), exclusive=exclusive)
+        # Beside a node that serves under the same settings it must not be taken for that node.
+        here = replace(settings, node_id=new_node_id())
+        heart = await open_heart(here, Metrics(), exclusive=exclusive)
         try:
             await heart.rooms.start()
             await work(heart)

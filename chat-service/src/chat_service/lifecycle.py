@@ -160,6 +160,7 @@ class Lifecycle:
         await node.identity.start()
         await node.rooms.start()
         await node.vigilance.start()
+        node.rooms.presence.start()
         await node.indexer.start()
         if node.works:
             await node.background.start()

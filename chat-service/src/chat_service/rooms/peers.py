@@ -50,6 +50,7 @@ class Peers:
         self._peers: dict[str, _Peer] = {}
         self._left: dict[str, _Peer] = {}
         self._alive_at = 0.0
+        self._doubled = False
 
     def __len__(self) -> int:
         """How many others there are."""
@@ -76,7 +77,10 @@ class Peers:
         """Note that a node is there; False where this is not its present life, or this very node."""
         left, peer = self._left.get(life.node), self._peers.get(life.node)
         now = self._clock()
-        if life.node == self.life.node or (left is not None and life.began <= left.life.began):
+        if life.node == self.life.node:
+            self._hear_namesake(life)
+            return False
+        if left is not None and life.began <= left.life.began:
             return False
         if peer is not None and life.began <= peer.life.began:
             peer.heard = now
@@ -108,6 +112,11 @@ class Peers:
         for node, peer in list(self._left.items()):
             if now - peer.heard > GONE_AFTER_S:
                 del self._left[node]
+
+    def _hear_namesake(self, life: Life) -> None:
+        if life.began > self.life.began and not self._doubled:
+            self._doubled = True
+            log.error("peers.name_taken", node=life.node, hint="two nodes have the same CHAT_NODE_ID")
 
     def _forget(self, node: str) -> None:
         if self._peers.pop(node, None) is not None:

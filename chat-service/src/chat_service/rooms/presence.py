@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 import msgspec
+import structlog
 
 from chat_service.bus import (
     Alive,
@@ -44,6 +45,8 @@ ANSWERS_WITHIN_S = 0.05
 WALK_ROOMS = 50
 WALK_EVERY_S = 0.1
 """After an interruption rooms are reported and asked for in steps of so many."""
+
+log = structlog.get_logger()
 
 Watcher = Callable[[str, Present, bool, str], None]
 
@@ -88,7 +91,7 @@ class Presence:
     # -- life -----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Say that this node is there, and go on saying so."""
+        """Say that this node is there, and go on saying so: for who serves, not for commands."""
         self._peers.begin(self._clock_ms())
         self._bus.watch(self._bus_changed)
         self._ticking = asyncio.get_running_loop().create_task(self._tick(), name="presence")
@@ -321,9 +324,12 @@ class Presence:
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._peers.look_after()
-            if self._peers:
-                self._look_after(self._now())
+            try:
+                self._peers.look_after()
+                if self._peers:
+                    self._look_after(self._now())
+            except Exception:  # a defect of ours must not make this node seem dead to the others
+                log.exception("presence.failed")
             before = loop.time()
             await asyncio.sleep(TICK_S)
             self._still_s += max(0.0, loop.time() - before - 2 * TICK_S)

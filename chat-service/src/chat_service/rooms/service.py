@@ -133,7 +133,6 @@ class Rooms:
         """Listen to the bus, and finish what an earlier process left undone."""
         self._bus.listen(self._receive)
         await self._bus.start()
-        self.presence.start()
         await self.active.sweep()
         await self.redactor.start()
 
