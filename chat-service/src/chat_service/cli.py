@@ -1,4 +1,4 @@
-"""The commands: `chat-service serve`, `worker`, `config`, `migrate`, `healthcheck`, `check`, `admin`, `version`."""
+"""The commands: `serve`, `worker`, `config`, `migrate`, `healthcheck`, `check`, `admin ...`, `version`."""
 
 from __future__ import annotations
 

@@ -70,6 +70,10 @@ platform.chat.example.org/cloud: {{ . }}
 {{- end -}}
 {{- end -}}
 
+{{- define "chat.migrationHook" -}}
+{{ ternary "post-install,pre-upgrade" "pre-install,pre-upgrade" .Values.externalSecrets.enabled }}
+{{- end -}}
+
 {{/*
 The numbers of stopping, in seconds, as YAML; all follow from drainSeconds. A sixth of it passes before SIGTERM, in
 which proxies learn that the pod goes; another sixth the service serves on; in the rest it closes its connections. Then
