@@ -1,4 +1,4 @@
-"""Writes what follows from helm/chat/values.yaml and the service's settings: values.schema.json and the README's table.
+"""Writes what follows from the chart's values and the service's settings: values.schema.json, the README's table.
 
 Every value has its meaning in the comment above it. A line `# schema: {...}` there says what else holds for it, in
 JSON Schema; `# schema: settings`, `resources` and `strings` name one of the parts below.
@@ -46,7 +46,7 @@ _QUANTITY = {"type": ["string", "integer", "number"]}
 _QUANTITIES = {
     "type": "object",
     "additionalProperties": False,
-    "properties": {name: _QUANTITY for name in ("cpu", "memory", "ephemeral-storage")},
+    "properties": dict.fromkeys(("cpu", "memory", "ephemeral-storage"), _QUANTITY),
 }
 
 
@@ -68,7 +68,8 @@ class Value:
 def values(text: str) -> Iterator[Value]:
     """Every value of a values.yaml, in its order; a group of values is none. ValueError where one says nothing."""
     root = yaml.compose(text)
-    assert isinstance(root, yaml.MappingNode)
+    if not isinstance(root, yaml.MappingNode):
+        raise ValueError("values are a mapping")  # noqa: TRY004 - it is the text that is wrong
     yield from _values(root, text.splitlines(), ())
 
 

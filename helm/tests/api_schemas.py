@@ -1,4 +1,4 @@
-"""The schemas of the real APIs, from a folder or the public catalogue, and what they say of an object, CEL included."""
+"""The schemas of the real APIs, from a folder or the public catalogue, and what they and their CEL say."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import cel
 import jsonschema
+
 from rendering import KUBERNETES, REPOSITORY, Object
 
 CACHE = REPOSITORY / ".cache" / "schemas"
@@ -44,8 +45,8 @@ def schema_of(api_version: str, kind: str) -> Any:
 
 
 def _fetched(group: str, version: str, kind: str) -> str:
-    if not group or "." not in group or group.endswith(".k8s.io") and group != "gateway.networking.k8s.io":
-        parts = "-".join(filter(None, (kind.lower(), group.split(".")[0], version)))
+    if not group or "." not in group or (group.endswith(".k8s.io") and group != "gateway.networking.k8s.io"):
+        parts = "-".join(filter(None, (kind.lower(), group.split(".", maxsplit=1)[0], version)))
         url = f"{_BUILT_IN}/{parts}.json"
     else:
         url = f"{_EXTENSIONS}/{group}/{kind.lower()}_{version}.json"
@@ -76,19 +77,24 @@ def _rule(text: str) -> cel.Program:
 
 
 def problems_of(one: Object) -> list[str]:
-    """What is wrong with an object: fields that do not exist, values that are not taken, rules that do not hold."""
+    """What is wrong with an object: fields that do not exist, values not taken, rules that do not hold."""
+    return list(_problems(json.dumps(one)))
+
+
+@cache
+def _problems(text: str) -> tuple[str, ...]:
+    """By the object's text: most objects of one release stand in the next one too."""
+    one = json.loads(text)
     try:
         schema = schema_of(one["apiVersion"], one["kind"])
     except NoSchema as problem:
-        return [str(problem)]
-    filled = copy.deepcopy(one)
-    broken: list[str] = []
-    _fill(schema, schema, filled)
-    errors = _validator(one["apiVersion"], one["kind"]).iter_errors(filled)
+        return (str(problem),)
+    _fill(schema, schema, one)
+    errors = _validator(one["apiVersion"], one["kind"]).iter_errors(one)
     found = [f"{error.json_path}: {error.message[:300]}" for error in errors]
     if not found:
-        _decide(schema, schema, filled, "$", broken)
-    return found + broken
+        _decide(schema, schema, one, "$", found)
+    return tuple(found)
 
 
 def _resolved(root: Any, schema: Any) -> Any:

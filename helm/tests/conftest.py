@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from api_schemas import Unreachable, schema_of
 from rendering import HELM
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prometheus_client import Metric
-from rendering import NAMESPACE, Object, name_of, pod_of
 
 from chat_service.environment import variables
 from chat_service.observability.metrics import Metrics
 from chat_service.settings import Settings
+from rendering import NAMESPACE, Object, name_of, pod_of
 
 _METRIC = re.compile(r"\bchat_[a-z_]+\b")
 _PINNED = re.compile(r"[a-z0-9.:/_-]+(@sha256:[0-9a-f]{64}|:(?!latest$)[A-Za-z0-9_][\w.-]*)")
@@ -131,7 +131,7 @@ def _ports(those: Sequence[Object]) -> Iterator[str]:
         for port in (port for each in pod["spec"]["containers"] for port in each.get("ports", [])):
             variable = {"http": "CHAT_PORT", "metrics": "CHAT_METRICS_PORT"}.get(port["name"])
             if str(port["containerPort"]) != settings.get(variable):
-                yield f"{name_of(one)} names port {port['containerPort']} {port['name']}, and the service listens elsewhere"
+                yield f"{name_of(one)} names port {port['containerPort']}, and the service listens elsewhere"
 
 
 def _ports_of(pod: Object) -> dict[str, int]:
@@ -142,36 +142,41 @@ def _ports_of(pod: Object) -> dict[str, int]:
 def _ports_asked_for(
     one: Object, services: dict[str, Object], pods: Sequence[tuple[Object, Object]]
 ) -> Iterator[str]:
-    """Ports of Services that routes and monitors ask for, and ports of pods that policies open."""
-    spec = one.get("spec", {})
-    asked: list[tuple[str, Any]] = []
-    match one["kind"]:
-        case "HTTPRoute":
-            asked = [(ref["name"], ref["port"]) for rule in spec["rules"] for ref in rule["backendRefs"]]
-        case "Ingress":
-            paths = (path["backend"]["service"] for rule in spec["rules"] for path in rule["http"]["paths"])
-            asked = [(path["name"], path["port"].get("name") or path["port"].get("number")) for path in paths]
-        case "ServiceMonitor":
-            chosen = [name for name, each in services.items() if _matches(spec["selector"], each["metadata"]["labels"])]
-            asked = [(name, each["port"]) for name in chosen for each in spec["endpoints"]]
-        case "NetworkPolicy":
-            opened = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
-            for other, pod in pods:
-                if _matches(spec["podSelector"], pod["metadata"]["labels"]):
-                    for name in sorted(filter(lambda port: isinstance(port, str), opened - _ports_of(pod).keys())):
-                        yield f"{name_of(one)} opens port {name}, which {name_of(other)} does not have"
-        case "AuthorizationPolicy":
-            ports = {port for rule in spec["rules"] for to in rule["to"] for port in to["operation"]["ports"]}
-            known = {str(port) for _, pod in pods for port in _ports_of(pod).values()}
-            yield from (f"{name_of(one)} opens port {port}, which nobody has" for port in sorted(ports - known))
-        case "Pod":
-            for url in (text for each in spec["containers"] for text in each["args"] if text.startswith("http://")):
-                host, port = re.fullmatch(r"http://([^.]+)\.[^:]+:(\d+)", url).groups()  # type: ignore[union-attr]
-                asked.append((host, int(port)))
-    for name, port in asked:
+    """Ports of Services that routes, monitors and tests ask for, and ports of pods that policies open."""
+    for name, port in _asked_of_services(one, services):
         has = services.get(name, {"spec": {"ports": []}})["spec"]["ports"]
         if port not in {value for each in has for value in (each["port"], each["name"])}:
             yield f"{name_of(one)} asks for port {port} of Service/{name}, which does not have it"
+    if one["kind"] == "NetworkPolicy":
+        opened = {port["port"] for rule in one["spec"]["ingress"] for port in rule["ports"]}
+        named = {port for port in opened if isinstance(port, str)}
+        for other, pod in pods:
+            if _matches(one["spec"]["podSelector"], pod["metadata"]["labels"]):
+                for name in sorted(named - _ports_of(pod).keys()):
+                    yield f"{name_of(one)} opens port {name}, which {name_of(other)} does not have"
+    if one["kind"] == "AuthorizationPolicy":
+        ports = {port for rule in one["spec"]["rules"] for to in rule["to"] for port in to["operation"]["ports"]}
+        known = {str(port) for _, pod in pods for port in _ports_of(pod).values()}
+        yield from (f"{name_of(one)} opens port {port}, which nobody has" for port in sorted(ports - known))
+
+
+def _asked_of_services(one: Object, services: dict[str, Object]) -> Iterator[tuple[str, Any]]:
+    """Names of Services with the port, by name or number, that an object asks them for."""
+    spec = one.get("spec", {})
+    match one["kind"]:
+        case "HTTPRoute":
+            yield from ((ref["name"], ref["port"]) for rule in spec["rules"] for ref in rule["backendRefs"])
+        case "Ingress":
+            backends = (path["backend"]["service"] for rule in spec["rules"] for path in rule["http"]["paths"])
+            yield from ((one["name"], one["port"].get("name") or one["port"].get("number")) for one in backends)
+        case "ServiceMonitor":
+            for name, service in services.items():
+                if _matches(spec["selector"], service["metadata"]["labels"]):
+                    yield from ((name, endpoint["port"]) for endpoint in spec["endpoints"])
+        case "Pod":
+            for text in (text for container in spec["containers"] for text in container["args"]):
+                if found := re.fullmatch(r"http://([^.]+)\.[^:]+:(\d+)", text):
+                    yield found[1], int(found[2])
 
 
 def _pods(those: Sequence[Object]) -> Iterator[str]:
@@ -183,7 +188,9 @@ def _pods(those: Sequence[Object]) -> Iterator[str]:
         if spec.get("automountServiceAccountToken") is not False:
             yield f"{name} mounts a token of the API"
         security = spec.get("securityContext", {})
-        if security.get("runAsNonRoot") is not True or security.get("seccompProfile") != {"type": "RuntimeDefault"}:
+        if security.get("runAsNonRoot") is not True or security.get("seccompProfile") != {
+            "type": "RuntimeDefault"
+        }:
             yield f"{name} may run as root or without seccomp"
         volumes = {volume["name"] for volume in spec.get("volumes", [])}
         volumes |= {claim["metadata"]["name"] for claim in one["spec"].get("volumeClaimTemplates", [])}
@@ -209,7 +216,9 @@ def _container(container: Object, volumes: set[str]) -> Iterator[str]:
     if container.get("securityContext") != wanted:
         yield "is not restricted as it could be"
     resources = container.get("resources", {})
-    if not {"cpu", "memory"} <= resources.get("requests", {}).keys() or "memory" not in resources.get("limits", {}):
+    if not {"cpu", "memory"} <= resources.get("requests", {}).keys() or "memory" not in resources.get(
+        "limits", {}
+    ):
         yield "does not say what it needs"
     for mount in container.get("volumeMounts", []):
         if mount["name"] not in volumes:

@@ -1,7 +1,7 @@
 """Writes golden/: what is installed, line by line, so that a review sees what a change does to each environment.
 
-`embedded` and `cluster` hold everything that the chart installs with its defaults. The other files hold only in what
-an environment on a cloud differs from that of its mode.
+`embedded` and `cluster` hold everything that the chart installs with its defaults. The other files hold only in
+what an environment on a cloud differs from that of its mode.
 """
 
 from __future__ import annotations

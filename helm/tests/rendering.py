@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import yaml
@@ -92,6 +94,16 @@ def template(*arguments: str, chart: Path = CHART, values: str = "") -> str:
         *(["--values=-"] if values else []),
         given=values,
     )
+
+
+def notes(*arguments: str, values: str = "") -> str:
+    """What Helm says after an install. It prints that only to a cluster, so here it is put into an object."""
+    with TemporaryDirectory() as folder:
+        chart = Path(shutil.copytree(CHART, Path(folder) / "chat"))
+        shown = '{"notes": {{ include (print .Template.BasePath "/NOTES.txt") . | toJson }} }'
+        (chart / "templates" / "notes.yaml").write_text(shown)
+        only = "--show-only=templates/notes.yaml"
+        return str(rendered(only, *arguments, chart=chart, values=values)[0]["notes"])
 
 
 def objects(manifest: str) -> Iterator[Object]:

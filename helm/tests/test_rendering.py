@@ -1,15 +1,15 @@
-"""Every environment on every cloud in both modes renders to objects that the real APIs take, and the service too."""
+"""Every environment on every cloud in both modes renders to objects that the real APIs and the service take."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+
 from api_schemas import problems_of
+from chat_service.settings import Settings
 from cross_checks import problems_between
 from rendering import CHART, COMBINATIONS, EVERYTHING, KUBERNETES, Combination, helm, name_of, of, pick, rendered
-
-from chat_service.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -134,9 +134,6 @@ workerGrace: {{ add $stop 5 }}
 {{- if and (or .Values.httpRoute.enabled .Values.ingress.enabled) (not .Values.hosts) -}}
 {{- fail "httpRoute and ingress need hosts: the names that people reach the chat by" -}}
 {{- end -}}
-{{- if and .Values.filesBucket (not .Values.cloud) -}}
-{{- fail "filesBucket needs cloud: aws, gcp or azure; for another one set settings.CHAT_FILES_URL" -}}
-{{- end -}}
 {{- if and .Values.serviceAccount.identity (not .Values.cloud) -}}
 {{- fail "serviceAccount.identity needs cloud: aws, gcp or azure" -}}
 {{- end -}}
