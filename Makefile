@@ -68,5 +68,5 @@ node: environment
 	@scripts/node
 ferretdb: environment
 	@scripts/ferretdb
-helm:
+helm: environment
 	@scripts/helm

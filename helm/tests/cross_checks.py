@@ -126,7 +126,7 @@ def _ports(those: Sequence[Object]) -> Iterator[str]:
                     yield f"Service/{name} leads to port {port['targetPort']}, which {name_of(one)} does not have"
     for one in those:
         yield from _ports_asked_for(one, services, pods)
-    settings = next((one["data"] for one in those if one["kind"] == "ConfigMap"), {})
+    settings: dict[str, str] = next((one["data"] for one in those if one["kind"] == "ConfigMap"), {})
     for one, pod in pods:
         for port in (port for each in pod["spec"]["containers"] for port in each.get("ports", [])):
             variable = {"http": "CHAT_PORT", "metrics": "CHAT_METRICS_PORT"}.get(port["name"])
@@ -227,7 +227,7 @@ def _container(container: Object, volumes: set[str]) -> Iterator[str]:
 
 def _stopping(those: Sequence[Object]) -> Iterator[str]:
     """What stops has the time for it: the pause before SIGTERM and then what the service takes."""
-    settings = next((one["data"] for one in those if one["kind"] == "ConfigMap"), {})
+    settings: dict[str, str] = next((one["data"] for one in those if one["kind"] == "ConfigMap"), {})
     for one, pod in _pods_of(those):
         if one["kind"] not in {"Deployment", "StatefulSet", "Rollout"}:
             continue

@@ -19,6 +19,9 @@ BASES = {
     "cluster": ("--set=mode=cluster", "--set=persistence.enabled=false"),
 }
 
+_TOLD_ELSEWHERE = ('."checksum/settings"', '."helm.sh/chart"', '."app.kubernetes.io/version"')
+"""That they changed is said better by the settings' own lines, and by the chart's version."""
+
 
 def lines_of(those: list[Object] | tuple[Object, ...]) -> list[str]:
     """Objects as sorted lines `Kind/name path = value`; what has a name in a list goes by it."""
@@ -39,8 +42,7 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
         for number, item in enumerate(value):
             name = item.get("name") or item.get("alert") if isinstance(item, dict) else None
             yield from _leaves(item, f"{path}[{name or number}]")
-    elif path.endswith('."checksum/settings"'):
-        # It says that settings changed, and their own lines say how.
+    elif path.endswith(_TOLD_ELSEWHERE):
         yield path, "..."
     else:
         yield path, value
