@@ -28,14 +28,14 @@ class NoSchema(LookupError):  # noqa: N818 - it is an answer
 
 
 class Unreachable(Exception):  # noqa: N818 - it is an outcome
-    """The public catalogue cannot be reached, and nobody named a folder in CHAT_SCHEMAS."""
+    """The public catalogue cannot be reached, and nobody named a folder in KUBERNETES_SCHEMAS."""
 
 
 @cache
 def schema_of(api_version: str, kind: str) -> Any:
     """The schema of a kind. Raises NoSchema, Unreachable."""
     group, version = api_version.rsplit("/", 1) if "/" in api_version else ("", api_version)
-    folder = os.environ.get("CHAT_SCHEMAS")
+    folder = os.environ.get("KUBERNETES_SCHEMAS")
     if folder:
         file = Path(folder) / (group or "core") / f"{kind.lower()}_{version}.json"
         if not file.is_file():

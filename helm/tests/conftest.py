@@ -26,4 +26,4 @@ def schemas(lacking: Callable[[str], None]) -> None:
     try:
         schema_of("v1", "Service")
     except Unreachable as problem:
-        lacking(f"the schemas of Kubernetes (a folder in CHAT_SCHEMAS, or {problem})")
+        lacking(f"the schemas of Kubernetes (a folder in KUBERNETES_SCHEMAS, or {problem})")

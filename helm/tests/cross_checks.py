@@ -130,7 +130,7 @@ def _ports(those: Sequence[Object]) -> Iterator[str]:
     for one, pod in pods:
         for port in (port for each in pod["spec"]["containers"] for port in each.get("ports", [])):
             variable = {"http": "CHAT_PORT", "metrics": "CHAT_METRICS_PORT"}.get(port["name"])
-            if str(port["containerPort"]) != settings.get(variable):
+            if str(port["containerPort"]) != settings.get(variable or ""):
                 yield f"{name_of(one)} names port {port['containerPort']}, and the service listens elsewhere"
 
 
