@@ -19,7 +19,7 @@ dev: environment ## The same with demo data, reloading on change
 	@scripts/dev
 
 .PHONY: test
-test: lint node ferretdb ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
+test: lint node ferretdb helm ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
 	@scripts/test $(TESTS)
 	@$(if $(TESTS),,scripts/test-web)
 
@@ -41,6 +41,8 @@ format: environment ## Put the source in form
 .PHONY: docs
 docs: environment ## Write the pages that are made from the source
 	@env -i .venv/bin/chat-service config --markdown >docs/settings.md
+	@.venv/bin/python helm/reference.py
+	@.venv/bin/python helm/tests/golden.py
 
 .PHONY: screenshots
 screenshots: environment ## Take the pictures of docs/users anew
@@ -87,10 +89,12 @@ clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node ferretdb
+.PHONY: environment node ferretdb helm
 environment:
 	@scripts/environment dev
 node: environment
 	@scripts/node
 ferretdb: environment
 	@scripts/ferretdb
+helm: environment
+	@scripts/helm

@@ -1,10 +1,7 @@
-"""What every test may ask for: the outside tools that it needs, which must not go missing in silence."""
+"""What every test of the service may ask for: clients in JavaScript, and a real server of MongoDB's protocol."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,57 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TESTS = Path(__file__).parent
-REPOSITORY = TESTS.parents[1]
 JS_CLIENTS = TESTS / "clients" / "js"
 
-_lacking = pytest.StashKey[set[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Begin to note what this machine lacks."""
-    config.stash[_lacking] = set()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say last and plainly what was not tested here."""
-    for tool in sorted(config.stash[_lacking]):
-        terminalreporter.write_line(f"!!! NOT TESTED HERE: whatever needs {tool}", red=True, bold=True)
-
 
 @pytest.fixture(scope="session")
-def require(pytestconfig: pytest.Config) -> Callable[[str], str]:
-    """Give a function that returns a tool's path, skips the test where it is missing and fails it in CI.
-
-    `redis = require("redis-server")`
-    """
-
-    def require(tool: str) -> str:
-        # What `make test` installed lies beside this Python and wins over the machine's.
-        found = shutil.which(tool, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-        if found is None:
-            _lack(pytestconfig, tool)
-        return found
-
-    return require
-
-
-@pytest.fixture(scope="session")
-def lacking(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Give a function that skips the test for want of what it names, and fails it in CI."""
-    return lambda what: _lack(pytestconfig, what)
-
-
-@pytest.fixture(scope="session")
-def js_clients(require: Callable[[str], str], pytestconfig: pytest.Config) -> Path:
+def js_clients(require: Callable[[str], str], lacking: Callable[[str], None]) -> Path:
     """Give the folder of the JavaScript clients with their packages installed, where Node.js can run them."""
     require("node")
     if not (JS_CLIENTS / "node_modules").is_dir():
-        _lack(pytestconfig, "the JavaScript clients (scripts/node installs them)")
+        lacking("the JavaScript clients (scripts/node installs them)")
     return JS_CLIENTS
-
-
-def _lack(config: pytest.Config, what: str) -> None:
-    config.stash[_lacking].add(what)
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and in CI nothing is skipped", pytrace=False)
-    pytest.skip(f"{what} is missing")

@@ -1,4 +1,4 @@
-"""The commands: `chat-service serve`, `worker`, `config`, `migrate`, `admin ...`, `healthcheck`, `version`."""
+"""The commands: `serve`, `worker`, `config`, `migrate`, `healthcheck`, `check`, `admin ...`, `version`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat_service.admin import ADMIN
@@ -116,6 +117,23 @@ def healthcheck(settings: Settings, options: Namespace) -> Exit:
     return Exit.DONE
 
 
+def check(_settings: Settings, options: Namespace) -> Exit:
+    """Come to a running service as people do, and print what of it works."""
+    from chat_service.check import CheckError, check  # noqa: PLC0415
+
+    asked = {
+        "account": options.account,
+        "expected_version": options.expect_version,
+        "timeout_s": options.timeout_s,
+    }
+    try:
+        asyncio.run(check(options.url, **asked))
+    except CheckError as problem:
+        print(f"chat-service: check failed: {problem}", file=sys.stderr)
+        return Exit.FAILED
+    return Exit.DONE
+
+
 def show_version(_settings: Settings, _options: Namespace) -> Exit:
     """Print the version."""
     print(version("chat-service"))
@@ -131,6 +149,20 @@ def _healthcheck_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--timeout-s", type=float, default=5, help="seconds to wait for an answer (default: 5)")
 
 
+def _check_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="where the service is: http://chat.example.org")
+    parser.add_argument("--expect-version", metavar="VERSION", help="fail where the service has another version")
+    parser.add_argument(
+        "--account",
+        type=Path,
+        metavar="FOLDER",
+        help="files `username` and `password` of an account to sign in with; else a guest comes, where guests may",
+    )
+    parser.add_argument(
+        "--timeout-s", type=float, default=10, help="seconds to wait for each answer (default: 10)"
+    )
+
+
 # A new command is a function and a line here; a new group is a module that ends in a `Group`.
 COMMANDS: tuple[Command | Group, ...] = (
     Command("serve", "run the service", serve),
@@ -138,6 +170,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command("config", "print the settings in force, secrets masked", config, _config_arguments),
     Command("migrate", "bring the store to the form of this version", migrate),
     Command("healthcheck", "ask the running service whether it is ready", healthcheck, _healthcheck_arguments),
+    Command("check", "come to a running service as people do, and see what works", check, _check_arguments),
     ADMIN,
     Command("version", "print the version", show_version),
 )

@@ -21,7 +21,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # The rooms from the roof to the ground: a room imports itself and what is on lower floors.
 FLOORS = (
     ("cli",),
-    ("admin", "settings_table"),
+    ("admin", "check", "settings_table"),
     ("command",),
     ("app",),
     ("admission", "worker", "demo"),

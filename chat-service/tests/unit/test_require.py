@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).parents[1] / "conftest.py"
+CONFTEST = Path(__file__).parents[3] / "conftest.py"
 TEST = """
 def test_with_a_tool(require):
     assert require("{tool}")
