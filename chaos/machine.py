@@ -9,6 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+COMMIT = ["git", "describe", "--always", "--dirty"]
 FILES = 8192
 """Open files that a crowd needs, and its links, with room to spare."""
 
@@ -26,7 +27,7 @@ def describe() -> dict[str, str]:
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{os.cpu_count()} cores, {_cpu_model()}, {platform.system()} {platform.release()}",
-        "service": f"Python {platform.python_version()}, commit {_said(['git', 'describe', '--always', '--dirty'])}",
+        "service": f"Python {platform.python_version()}, commit {_said(COMMIT)}",
         "Redis": _said(["redis-server", "--version"]),
     }
 

@@ -48,7 +48,7 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """What happened in each piece of time from the first operation on: acknowledgements, entries shown, refusals."""
+    """What happened in each piece of time since the first operation: acknowledgements, entries shown, refusals."""
 
     acks: list[int]
     shown: list[int]

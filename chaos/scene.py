@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chaos.clients.crowd import Crowd
@@ -132,10 +133,15 @@ class Scene:
             await asyncio.sleep(0.2)
             return None
         answered: asyncio.Future[WireAnswer] = asyncio.get_running_loop().create_future()
-        observer.ask("room:open", {"room": room}, lambda told: answered.done() or answered.set_result(told))
+        observer.ask("room:open", {"room": room}, partial(_answer, answered))
         try:
             async with asyncio.timeout(5):
                 told = await answered
         except TimeoutError:
             return None
         return None if told.error is not None else (connection.node, room, frozenset(told.online))
+
+
+def _answer(waiting: asyncio.Future[WireAnswer], told: WireAnswer) -> None:
+    if not waiting.done():
+        waiting.set_result(told)

@@ -48,7 +48,10 @@ def _stands(case: Case, standing: Standing, marks: list[Operation]) -> Iterator[
         yield f"{where}: the marker is at {standing.read_seq}; acknowledged was {least}, asked at most {most}"
     if standing.last_seq != len(log):
         yield f"{where}: the list says that the room ends at {standing.last_seq}, its log at {len(log)}"
-    later = [entry for entry in log[standing.read_seq :] if entry.kind == "message" and not entry.redacted]
+    let_in = max((entry.seq for entry in log if (entry.kind, entry.person) == ("join", standing.user)), default=0)
+    later = [
+        entry for entry in log[max(standing.read_seq, let_in) :] if entry.kind == "message" and not entry.redacted
+    ]
     unread = min(UNREAD_MOST, sum(entry.sender != standing.user for entry in later))
     if standing.unread != unread:
         yield f"{where}: {standing.unread} unread, the log has {unread}"

@@ -30,7 +30,7 @@ PROBE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a crowd is, and how much it says: writes a second of all together, most that one leaves waiting."""
+    """How large a crowd is, and what it says: writes a second of all together, most that one leaves waiting."""
 
     clients: int = 300
     people: int = 24

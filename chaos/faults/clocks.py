@@ -1,4 +1,4 @@
-"""A clock that jumps: the wall clock of one node, by libfaketime; time that only goes on is left alone."""
+"""A clock that jumps: the wall clock of one node; time that only goes on is left alone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PLAN = NodePlan(own_clock=True)
 """How the node is started whose clock jumps."""
 
 JUMPS_S = (3600, -30, 600, 0)
-"""Where the clock is set in turn, against the true time: an hour ahead, back behind the others, ahead, and true again.
+"""Where the clock is set in turn against the true time: ahead, back behind the others, ahead, and true again.
 
-Not further back than the service forgives between the clocks of two nodes (60 s): tokens that others just gave out would
-not be good yet.
+Not further back than the service forgives between the clocks of two nodes (60 s): tokens that others just gave
+out would not be good yet.
 """
 
 

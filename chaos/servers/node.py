@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from chaos.history import Departure
-from chaos.servers.process import HOST, Process, ServerError, free_port
+from chaos.servers.process import HOST, Process, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).parents[2]
 
 UNLIMITED = {
     "CHAT_RATE_SEND_PER_USER": "1000000/s",
@@ -49,7 +51,7 @@ class NodePlan:
     """How a node is started: its settings beside the usual ones, and what runs it.
 
     `launcher` is a module with its arguments, instead of `chat_service.cli serve`: a build that is broken on
-    purpose. With its `own_clock` it is started under libfaketime, and `Node.set_clock` moves it.
+    purpose. With its `own_clock` it has one that `Node.set_clock` moves.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Node:
         self.settings: Mapping[str, str] = plan.settings
         """Its own CHAT_* variables, from the next start on."""
         self._folder = folder
+        self._clock = folder / "clock"
         self._starts = 0
         self._process: Process | None = None
 
@@ -99,9 +102,13 @@ class Node:
         # Every process has a name of its own among the nodes, as pods have: one that was killed must not be taken
         # for the one that follows it.
         named = {"CHAT_NODE_ID": f"{self.name}-{self._starts}"}
+        launcher = self.plan.launcher
+        if self.plan.own_clock:
+            self.set_clock(0)
+            launcher = ("chaos.launchers.own_clock", str(self._clock))
         self._process = Process(
             self.name,
-            [sys.executable, "-m", *self.plan.launcher],
+            [sys.executable, "-m", *launcher],
             self._environment() | named,
             self._folder / "serve.log",
         )
@@ -119,24 +126,14 @@ class Node:
             "CHAT_PORT": str(self.port),
             "CHAT_METRICS_PORT": str(self.metrics_port),
             **self.settings,
-            **(self._clock() if self.plan.own_clock else {}),
+            "PYTHONPATH": str(ROOT),
         }
 
     def set_clock(self, ahead_s: int) -> None:
         """Set its wall clock so far ahead of the true time, from now on."""
-        (self._folder / "clock").write_text(f"{ahead_s:+d}\n")
-
-    def _clock(self) -> dict[str, str]:
-        self.set_clock(0)
-        found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-        if not found:
-            raise ServerError("libfaketime is missing (Debian: apt-get install faketime)")
-        return {
-            "LD_PRELOAD": str(found[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(self._folder / "clock"),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        written = self._clock.with_suffix(".new")
+        written.write_text(str(ahead_s))
+        written.rename(self._clock)
 
     async def ready(self) -> None:
         """Wait until it serves. Raises ServerError."""
