@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chaos.faults import clocks, links, mongodb, nodes, people, redis
+from chaos.faults import clocks, links, mongodb, nodes, people, redis, restore
 from chaos.world import Shape
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ FAR_S = 0.030
 class Round:
     """One experiment: what it is called, what a reader is told of it, what is done to what.
 
-    `kills_store` where the MongoDB server itself is signalled. `prepare` gives the world's shape; one that needs
-    several nodes cannot be run on the embedded store.
+    `kills_store` where the MongoDB server itself is signalled: not one that is not ours.
     """
 
     name: str
@@ -31,6 +30,8 @@ class Round:
     shape: Shape = field(default_factory=Shape)
     alone: bool = False
     """Whether one node on the embedded store can suffer it."""
+    shared: bool = True
+    """Whether several nodes on MongoDB and Redis can."""
     kills_store: bool = False
     rooms: int | None = None
     """How many rooms, where it is about few of them."""
@@ -71,5 +72,6 @@ ROUNDS = (
     ),
     Round("removal", "People removed from rooms in use.", people.removal, alone=True),
     Round("stuck-readers", "Clients that stop reading.", people.stuck_readers, alone=True),
+    Round("restore", "The store put back from an older copy.", restore.older_copy, alone=True, shared=False),
     Round("clock-jumps", "The clock of one node jumps.", clocks.jump, Shape(plans={0: clocks.PLAN}), alone=True),
 )

@@ -51,7 +51,7 @@ async def run(experiment: Round, seed: int, scale: Scale) -> Result:
     result = result_of(
         experiment.name,
         seed,
-        "one node, embedded store" if scale.alone else f"{experiment.shape.nodes} nodes",
+        "one node, embedded store" if scale.alone or not experiment.shared else f"{experiment.shape.nodes} nodes",
         time.monotonic() - began,
         history,
         ending,
@@ -65,7 +65,7 @@ async def run(experiment: Round, seed: int, scale: Scale) -> Result:
 async def play(experiment: Round, seed: int, scale: Scale, folder: Path) -> tuple[History, Ending]:
     """Play a round and give what was recorded."""
     shape = experiment.shape
-    if scale.alone:
+    if scale.alone or not experiment.shared:
         shape = replace(shape, nodes=1, shared=False, far_s={})
     size = scale.size
     if experiment.rooms is not None:

@@ -14,7 +14,7 @@ from chaos.history import History, Kind, Operation, Probe
 from chaos.plan import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from chaos.clients.doors import Doors
     from chaos.clients.people import Person, Rest
@@ -57,7 +57,7 @@ class Crowd:
         self._talking: list[asyncio.Task[None]] = []
         self._watching: asyncio.Task[None] | None = None
         self._by_user: dict[str, list[Client]] = {}
-        self._echoes: set[asyncio.TimerHandle] = set()
+        self._plans: dict[str, Iterator[tuple[int, Step]]] = {}
         self.pace = 1.0
         """By how much faster than planned is talked; a fault may change it."""
 
@@ -119,14 +119,15 @@ class Crowd:
     # -- talking --------------------------------------------------------------------------------------
 
     def talk(self) -> None:
-        """Have every client carry out its plan from now on."""
+        """Have every client carry out its plan from now on, from where it stopped."""
         pause_s = self.size.clients / self.size.rate
         for client in self.clients:
             talking = self._talk(client, pause_s)
             self._talking.append(asyncio.get_running_loop().create_task(talking, name=f"{client.name} talks"))
 
     async def _talk(self, client: Client, pause_s: float) -> None:
-        for number, step in enumerate(steps(self._seed, client.name, pause_s)):
+        plan = self._plans.setdefault(client.name, enumerate(steps(self._seed, client.name, pause_s)))
+        for number, step in plan:
             await asyncio.sleep(step.pause_s / self.pace)
             while len(client.pending) >= self.size.window:
                 await asyncio.sleep(0.05)

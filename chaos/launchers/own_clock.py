@@ -2,7 +2,8 @@
 
 The file holds the seconds by which the clock is ahead. libfaketime would do this beneath Python, but also changes
 how its calls wait: with 0.9.10 `time.sleep` of Python 3.11 fails with EINVAL once the clock was moved. The service
-takes its wall-clock time from `time.time` and `time.time_ns`, and waits by the monotonic clock, which stays as it is.
+takes its wall-clock time from `time.time` and `time.time_ns`, and waits by the monotonic clock, which stays as it
+is.
 """
 
 from __future__ import annotations

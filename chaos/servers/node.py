@@ -109,11 +109,12 @@ class Node:
         self._process = Process(
             self.name,
             [sys.executable, "-m", *launcher],
-            self._environment() | named,
+            self.environment() | named,
             self._folder / "serve.log",
         )
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What a command of the service is started with there."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("CHAT_", "COVERAGE_"))
         }
