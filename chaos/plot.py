@@ -70,12 +70,16 @@ def _axes(end_s: float, acks_most: float, shown_most: float) -> str:
     parts = [f'<path d="M{_LEFT} {_TOP}V{bottom}H{right}V{_TOP}" fill="none" stroke="#c0c4cc"/>']
     for share in (0.0, 0.5, 1.0):
         y = _y(share, 1.0)
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{acks_most * share:g}</text>')
-        parts.append(f'<text x="{right + 6}" y="{y + 4:.1f}">{shown_most * share:g}</text>')
+        parts.append(_text(_LEFT - 6, y + 4, f"{acks_most * share:g}", "end"))
+        parts.append(_text(right + 6, y + 4, f"{shown_most * share:g}"))
     step = next(step for step in (1, 2, 5, 10, 20, 60, 300) if end_s / step <= 20)
-    for second in range(0, int(end_s) + 1, step):
-        parts.append(f'<text x="{_x(second, end_s):.1f}" y="{bottom + 16}" text-anchor="middle">{second} s</text>')
+    seconds = range(0, int(end_s) + 1, step)
+    parts += (_text(_x(second, end_s), bottom + 16, f"{second} s", "middle") for second in seconds)
     return "".join(parts)
+
+
+def _text(x: float, y: float, told: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{told}</text>'
 
 
 def _legend(title: str) -> str:

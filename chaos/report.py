@@ -72,7 +72,8 @@ def _verdict(results: Sequence[Result]) -> str:
     acked, shown = sum(one.acked for one in results), sum(one.shown for one in results)
     told = (
         f"**{len(results)} rounds, {acked:,} acknowledged writes, {shown:,} entries shown to clients:"
-        f" {_violations(results, 'no lost acknowledgement')} lost, {_violations(results, 'no duplicate')} duplicated,"
+        f" {_violations(results, 'no lost acknowledgement')} lost,"
+        f" {_violations(results, 'no duplicate')} duplicated,"
         f" {sum(_violations(results, name) for name in _ORDER)} out of order,"
         f" {sum(one.never_back for one in results)} clients that never came back.**"
     )
@@ -95,8 +96,11 @@ def _promises(results: Sequence[Result]) -> str:
     for promise, names in promises().items():
         for check in (one for one in CHECKS if one.name in names):
             count = _violations(judged, check.name)
-            broken = sum(any(f.count and f.check == check.name for f in one.found) for one in judged)
-            kept = f"kept in {len(judged)} rounds" if not count else f"**broken {count} times in {broken} rounds**"
+            looked = [found for one in judged for found in one.found if found.check == check.name]
+            broken = sum(found.count > 0 for found in looked)
+            kept = f"**broken {count} times in {broken} of {len(looked)} rounds**"
+            if not count:
+                kept = f"kept in {len(looked)} rounds" if looked else "not looked at"
             rows.append([f"{promise} {PROMISES[promise]}", f"{check.name}: {check.says}", kept])
     return _table(rows)
 
