@@ -14,7 +14,7 @@ from chaos.clients.crowd import Size
 from chaos.clients.people import NotAnsweredError
 from chaos.history import Ending, History
 from chaos.results import Result, result_of
-from chaos.scene import Scene
+from chaos.scene import PATIENCE_S, Scene
 from chaos.servers.process import ServerError
 from chaos.world import World
 
@@ -29,12 +29,15 @@ ROUND_S = 300.0
 class Scale:
     """How large a round is: the crowd, and for how long it talks before and after the fault (seconds).
 
+    `patience_s` is how long everything may take to come to rest in the end.
+
     With `alone` the world is one node on the embedded store.
     """
 
     size: Size = field(default_factory=Size)
     before_s: float = 4.0
     after_s: float = 6.0
+    patience_s: float = PATIENCE_S
     alone: bool = False
 
 
@@ -71,7 +74,7 @@ async def play(experiment: Round, seed: int, scale: Scale, folder: Path) -> tupl
     if experiment.rooms is not None:
         size = replace(size, rooms=experiment.rooms, rooms_each=1, clients=size.clients // 2)
     world = World(shape, folder)
-    scene = Scene(world, size, f"{seed} {experiment.name}")
+    scene = Scene(world, size, f"{seed} {experiment.name}", scale.patience_s)
     try:
         await world.start()
         await scene.crowd.gather(world.names)

@@ -23,23 +23,22 @@ if TYPE_CHECKING:
     from chaos.servers.node import Node
     from chaos.world import World
 
-SETTLE_S = 60.0
-"""How long clients may take until nothing waits any more, once all is healed."""
-
-PRESENCE_S = 60.0
-"""How long nodes may name somebody who has gone: their heartbeats' time to live, and noise."""
+PATIENCE_S = 60.0
+"""How long anything may take to come to rest once all is healed: also until the people of a dead node are
+gone, and noise.
+"""
 
 
 class Scene:
     """What a fault acts on. `chance` is made of the seed: a fault takes every decision from it."""
 
-    def __init__(self, world: World, size: Size, seed: str) -> None:
+    def __init__(self, world: World, size: Size, seed: str, patience_s: float = PATIENCE_S) -> None:
         self.world = world
         self.chance = random.Random(f"{seed} fault")
         self.rest = Rest(world.url_of)
         self.crowd = Crowd(size, seed, world.doors, self.rest)
         self.ending = Ending()
-        self.sizes: list[tuple[str, float]] = []
+        self._patience_s = patience_s
 
     @property
     def history(self) -> History:
@@ -71,11 +70,11 @@ class Scene:
         """Let everything settle, write fresh messages, and read everything whole."""
         crowd, ending = self.crowd, self.ending
         await crowd.fall_silent()
-        settled = await crowd.settled(SETTLE_S)
-        ending.probes = await crowd.probe()
+        settled = await crowd.settled(self._patience_s)
+        ending.probes = await crowd.probe(self._patience_s / 2)
         await crowd.settled(10)
         await asyncio.gather(*(self._read_room(room) for room in crowd.rooms))
-        ending.never_back = await self._never_back(30 if settled else 0)
+        ending.never_back = await self._never_back(self._patience_s / 2 if settled else 0)
         nodes = self.world.names
         for number, person in enumerate(crowd.people):
             for node in nodes if number < 2 else [nodes[number % len(nodes)]]:
@@ -105,7 +104,7 @@ class Scene:
             return  # nobody can say who truly is there
         observers = [self._observer(node) for node in self.world.names]
         try:
-            end = time.monotonic() + PRESENCE_S
+            end = time.monotonic() + self._patience_s
             while True:
                 truth = self.crowd.present()
                 asked = [self._ask(observer, room) for observer in observers for room in self.crowd.rooms]

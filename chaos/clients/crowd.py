@@ -24,8 +24,6 @@ WATCH_S = 0.2
 """How often clients look whether their server has fallen silent."""
 
 CONNECTING_AT_ONCE = 50
-PROBE_S = 30.0
-"""How long a fresh message may take before it counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,22 +183,22 @@ class Crowd:
             await asyncio.sleep(0.1)
         return False
 
-    async def probe(self) -> list[Probe]:
-        """Write one fresh message to each room and see how long it takes to everybody."""
+    async def probe(self, within_s: float) -> list[Probe]:
+        """Write one fresh message to each room and see how long it takes to everybody, `within_s` at most."""
         writers: dict[str, Client] = {}
         for client in self.clients:
             for room in client.rooms.values():
                 if not room.away and client.connection is not None:
                     writers.setdefault(room.room, client)
-        return list(await asyncio.gather(*(self._probe(room, one) for room, one in writers.items())))
+        return list(await asyncio.gather(*(self._probe(room, one, within_s) for room, one in writers.items())))
 
-    async def _probe(self, room: str, client: Client) -> Probe:
+    async def _probe(self, room: str, client: Client, within_s: float) -> Probe:
         key = f"{client.name}.probe"
         operation = Operation(Kind.SEND, client.name, client.user, room, f"{key}.{room[:6]}", text=key)
         sent = time.monotonic()
         client.do(operation)
         acked: float | None = None
-        while time.monotonic() - sent < PROBE_S:
+        while time.monotonic() - sent < within_s:
             if acked is None and operation.acks:
                 acked = operation.acks[0].at
             if acked is not None and not self.lacking(room, operation.acks[0].seq):

@@ -103,7 +103,7 @@ def test_a_bus_that_loses_is_no_flaw(seed: int) -> None:
     ],
 )
 def test_a_flaw_is_caught(flaw: str, name: str, caught_by: str, seed: int) -> None:
-    assert caught_by in broken(play(experiment(name, flaw), seed, SMALL))
+    assert caught_by in broken(play(experiment(name, flaw), seed, replace(SMALL, patience_s=8.0)))
 
 
 def test_every_flaw_is_tried() -> None:
