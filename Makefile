@@ -32,6 +32,7 @@ lint: environment typecheck ## Check style and types
 typecheck: environment ## Check types
 	@.venv/bin/mypy
 	@.venv/bin/mypy loadtests/bench
+	@.venv/bin/mypy chaos
 
 .PHONY: format
 format: environment ## Put the source in form
@@ -53,6 +54,10 @@ lock: environment ## Compile the locks from pyproject.toml (ARGS=--upgrade for t
 .PHONY: bench
 bench: environment ## Measure the service beside the official server (ARGS="--only fanout --repeats 3 --report")
 	@PYTHONPATH=loadtests .venv/bin/python -m bench $(ARGS)
+
+.PHONY: chaos
+chaos: environment ferretdb ## Break things under load and judge what held (ARGS="--round redis-kill --seed 7")
+	@.venv/bin/python -m chaos $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was installed and built; ./data stays

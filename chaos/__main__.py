@@ -62,7 +62,7 @@ def _scale(options: Namespace) -> Scale:
     size = replace(Size(), clients=options.clients, rate=options.rate)
     if options.clients < 100:
         size = replace(size, people=8, rooms=4)
-    return Scale(size, before_s=options.before, after_s=options.after, alone=options.alone)
+    return Scale(size, before_s=options.before, after_s=options.after, alone=options.alone, store=options.store)
 
 
 def _options() -> Namespace:
@@ -76,9 +76,15 @@ def _options() -> Namespace:
     parser.add_argument("--before", type=float, default=4.0, help="seconds of load before the fault (4)")
     parser.add_argument("--after", type=float, default=6.0, help="seconds of load after it (6)")
     parser.add_argument("--alone", action="store_true", help="one node on the embedded store: fewer rounds")
-    parser.add_argument("--report", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help=f"write {PAGE.relative_to(ROOT)} (done anyway where all rounds are run)",
+    )
+    parser.add_argument("--store", default="", help="what the server at CHAT_TEST_MONGODB_URI is, for the report")
     parser.add_argument("--again", action="store_true", help="add to the results of the last time")
     options = parser.parse_args()
+    options.report = options.report or options.round is None
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6)
     chosen = options.round or list(ROUNDS)

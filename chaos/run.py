@@ -15,6 +15,7 @@ from chaos.clients.people import NotAnsweredError
 from chaos.history import Ending, History
 from chaos.results import Result, result_of
 from chaos.scene import PATIENCE_S, Scene
+from chaos.servers.mongodb import store_kind
 from chaos.servers.process import ServerError
 from chaos.world import World
 
@@ -31,7 +32,7 @@ class Scale:
 
     `patience_s` is how long everything may take to come to rest in the end.
 
-    With `alone` the world is one node on the embedded store.
+    With `alone` the world is one node on the embedded store. `store` is what a server that is not ours is called.
     """
 
     size: Size = field(default_factory=Size)
@@ -39,6 +40,7 @@ class Scale:
     after_s: float = 6.0
     patience_s: float = PATIENCE_S
     alone: bool = False
+    store: str = ""
 
 
 async def run(experiment: Round, seed: int, scale: Scale) -> Result:
@@ -54,7 +56,7 @@ async def run(experiment: Round, seed: int, scale: Scale) -> Result:
     result = result_of(
         experiment.name,
         seed,
-        "one node, embedded store" if scale.alone or not experiment.shared else f"{experiment.shape.nodes} nodes",
+        _world(experiment, scale),
         time.monotonic() - began,
         history,
         ending,
@@ -67,10 +69,9 @@ async def run(experiment: Round, seed: int, scale: Scale) -> Result:
 
 async def play(experiment: Round, seed: int, scale: Scale, folder: Path) -> tuple[History, Ending]:
     """Play a round and give what was recorded."""
-    shape = experiment.shape
-    if scale.alone or not experiment.shared:
+    shape, size = experiment.shape, scale.size
+    if _is_alone(experiment, scale):
         shape = replace(shape, nodes=1, shared=False, far_s={})
-    size = scale.size
     if experiment.rooms is not None:
         size = replace(size, rooms=experiment.rooms, rooms_each=1, clients=size.clients // 2)
     world = World(shape, folder)
@@ -88,3 +89,14 @@ async def play(experiment: Round, seed: int, scale: Scale, folder: Path) -> tupl
         await scene.close()
         await world.stop()
     return scene.history, scene.ending
+
+
+def _is_alone(experiment: Round, scale: Scale) -> bool:
+    return scale.alone or not experiment.shared
+
+
+def _world(experiment: Round, scale: Scale) -> str:
+    """What the world is, for a reader."""
+    if _is_alone(experiment, scale):
+        return "one node on the embedded store"
+    return f"{experiment.shape.nodes} nodes on Redis and {store_kind(scale.store)}"

@@ -81,6 +81,8 @@ class World:
         for server in (self.redis, self.mongodb):
             if server is not None and server.started:
                 await server.process.end()
+        if self.mongodb is not None:
+            await self.mongodb.drop()
 
     def _links(self) -> list[Link]:
         return [*self.redis_links.values(), *self.mongodb_links.values(), *self.client_links.values()]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pymongo import MongoClient
+
 from chaos.servers.process import HOST, Process, ServerError, free_port, listens
 
 ROOT = Path(__file__).parents[2]
 FERRETDB = ROOT / ".cache" / "tools" / "ferretdb"
+
+
+def store_kind(given: str = "") -> str:
+    """What serves the MongoDB protocol here, for a report; `given` is what a server that is not ours is called."""
+    if os.environ.get("CHAT_TEST_MONGODB_URI"):
+        return given or "the server at CHAT_TEST_MONGODB_URI"
+    return "mongod" if shutil.which("mongod") else "FerretDB"
 
 
 class MongoDB:
@@ -31,13 +41,6 @@ class MongoDB:
     def ours(self) -> bool:
         """Whether it may be killed."""
         return not self._given
-
-    @property
-    def kind(self) -> str:
-        """What it is, for the report."""
-        if self._given:
-            return "a server at CHAT_TEST_MONGODB_URI"
-        return "mongod" if shutil.which("mongod") else "FerretDB"
 
     @property
     def started(self) -> bool:
@@ -67,6 +70,12 @@ class MongoDB:
         data.mkdir(parents=True, exist_ok=True)
         self._process = Process("mongodb", self._command(data), dict(os.environ), self._folder / "mongodb.log")
         await self._process.answers(lambda: listens(self.port))
+
+    async def drop(self) -> None:
+        """Drop the round's database where the server is not ours and stays."""
+        if not self.ours:
+            with MongoClient(self.uri(self.port), serverSelectionTimeoutMS=10_000) as client:
+                await asyncio.to_thread(client.drop_database, self.database)
 
     def _command(self, data: Path) -> list[str]:
         mongod = shutil.which("mongod")

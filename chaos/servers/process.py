@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = "127.0.0.1"
-START_S = 60.0
-"""How long a server may take until it answers, on a machine that is busy."""
+START_S = 150.0
+"""How long a server may take until it answers: some stores make a node's indexes in a minute, one by one."""
 
 # Below the ports that the kernel gives to outgoing connections: a client that knocks while nobody listens could
 # otherwise be given the very port it knocks at, and so would talk to itself.
