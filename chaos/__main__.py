@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -20,7 +21,9 @@ from chaos.rounds import ROUNDS, Round
 from chaos.run import Scale, run
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import Coroutine
+
+    from chaos.results import Result
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".cache" / "chaos" / "results.json"
@@ -30,15 +33,13 @@ PAGE = ROOT / "docs" / "reports" / "chaos.md"
 def main() -> int:
     """Run, and return the exit code: 1 where a promise was broken."""
     options = _options()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _ended)
     allow_many_files()
     kept = results.read(KEPT) if options.again else []
     for repeat in range(options.repeats):
         for experiment in options.round:
             seed = options.seed + repeat
             sys.stderr.write(f"{experiment.name} --seed {seed} ...\n")
-            result = uvloop.run(run(experiment, seed, _scale(options)))
+            result = uvloop.run(_until_told_to_end(run(experiment, seed, _scale(options))))
             sys.stdout.write(results.summary(result) + "\n")
             sys.stdout.flush()
             kept.append(result)
@@ -101,14 +102,17 @@ def _rounds(names: str) -> list[Round]:
     return [known[name] for name in asked]
 
 
-def _ended(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave through every `finally`, so that nothing we started outlives us."""
-    raise SystemExit(128 + number)
+async def _until_told_to_end(work: Coroutine[object, object, Result]) -> Result:
+    """Do the work; on SIGTERM leave through every `finally`, so that nothing we started outlives us."""
+    task = asyncio.ensure_future(work)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
+    return await task
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.stderr.write("chaos: interrupted; everything that was started has ended\n")
         sys.exit(130)

@@ -112,9 +112,13 @@ def _totals(results: Sequence[Result]) -> list[list[str]]:
     for name in dict.fromkeys(one.round for one in results):
         some = [one for one in results if one.round == name]
         figures = ("acked", "duplicates", "refused", "indeterminate", "shown", "connections")
-        cells = [f"{sum(getattr(one, figure) for one in some):,}" for figure in figures]
+        cells = [f"{sum(_count(getattr(one, figure)) for one in some):,}" for figure in figures]
         rows.append([f"[{name}](#{name})", str(len(some)), *cells, f"{sum(one.kept for one in some)}/{len(some)}"])
     return rows
+
+
+def _count(figure: int | dict[str, int]) -> int:
+    return sum(figure.values()) if isinstance(figure, dict) else figure
 
 
 def _round(one: Round, results: Sequence[Result], folder: str) -> str:

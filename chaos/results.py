@@ -66,7 +66,8 @@ class Result(msgspec.Struct, kw_only=True, frozen=True):
     operations: int
     acked: int
     duplicates: int
-    refused: int
+    refused: dict[str, int]
+    """Refusals by code."""
     indeterminate: int
     shown: int
     connections: int
@@ -104,7 +105,7 @@ def result_of(
         operations=len(history.operations),
         acked=history.acked,
         duplicates=sum(ack.duplicate for one in history.operations for ack in one.acks),
-        refused=sum(len(one.refusals) for one in history.operations),
+        refused=dict(Counter(no.code for one in history.operations for no in one.refusals)),
         indeterminate=outcomes[Outcome.INDETERMINATE],
         shown=len(shown),
         connections=len(history.connections),
@@ -137,9 +138,11 @@ def _slices(times: list[float]) -> list[int]:
 def summary(result: Result) -> str:
     """A round in one line, and what it broke."""
     verdict = "kept" if result.kept else "BROKEN" if not result.trouble else "NOT RUN"
+    codes = ", ".join(f"{count} {code}" for code, count in sorted(result.refused.items())) or "none"
     told = (
         f"{verdict}: {result.round} --seed {result.seed}: {result.acked} acknowledged, {result.duplicates} of them"
-        f" found stored already, {result.refused} refusals, {result.indeterminate} unknown, {result.shown} shown,"
+        f" found stored already, {sum(result.refused.values())} refusals ({codes}),"
+        f" {result.indeterminate} unknown, {result.shown} shown,"
         f" {result.connections} connections of {result.clients} clients, {result.seconds:.0f} s"
     )
     lines = [told, *([f"  {result.trouble}"] if result.trouble else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from chaos.history import Outcome
@@ -31,7 +32,9 @@ def find(case: Case) -> Iterator[str]:
             yield f"{where} was shown to everybody only after {probe.shown_to_all - probe.sent:.0f} s"
     for operation in case.history.operations:
         if operation.outcome is Outcome.INDETERMINATE and not operation.abandoned:
-            yield f"{operation} was repeated until the end and never answered"
+            told = Counter(refusal.code for refusal in operation.refusals)
+            last = f", last by {operation.attempts[-1].node}" if operation.attempts else ""
+            yield f"{operation} was repeated until the end{last}, and never answered for good: {dict(told)}"
 
 
 def find_slow_leaving(case: Case) -> Iterator[str]:

@@ -74,6 +74,7 @@ class MongoDB:
     async def drop(self) -> None:
         """Drop the round's database where the server is not ours and stays."""
         if not self.ours:
+            client: MongoClient[dict[str, object]]
             with MongoClient(self.uri(self.port), serverSelectionTimeoutMS=10_000) as client:
                 await asyncio.to_thread(client.drop_database, self.database)
 
