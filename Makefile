@@ -32,6 +32,7 @@ lint: environment typecheck ## Check style and types
 typecheck: environment ## Check types
 	@.venv/bin/mypy
 	@.venv/bin/mypy loadtests/bench
+	@.venv/bin/mypy chaos
 
 .PHONY: format
 format: environment ## Put the source in form
@@ -83,6 +84,10 @@ restore: ## Put the stack back to a backup (FROM=backups/...)
 .PHONY: stack-test
 stack-test: environment node ## Bring the stack up from a clean clone and kill its nodes: long, needs Docker
 	@scripts/stack-test $(TESTS)
+
+.PHONY: chaos
+chaos: environment ferretdb ## Break things under load and judge what held (ARGS="--round redis-kill --seed 7")
+	@.venv/bin/python -m chaos $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was installed and built; ./data stays

@@ -1,0 +1,1 @@
+"""Fault experiments on one machine: real servers, many clients, faults under load, and a checker that judges."""
