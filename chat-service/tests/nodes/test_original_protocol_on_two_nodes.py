@@ -7,9 +7,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
+from chat_world import World
 from wire_client import Wire, wired
-
-from conftest import World
 
 
 async def _enter(stack: AsyncExitStack, world: World, node: int, room: str, name: str) -> tuple[Wire, Any]:

@@ -8,12 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from chat_world import World, crowd_over
 from checked_client import CheckedClient
 from eventually import eventually
 from history import History, Notice
 from rest_people import Person, RestRefusedError
-
-from conftest import World, crowd_over
 
 PATIENCE_S = 30
 
