@@ -48,7 +48,11 @@ def test_a_username_that_could_be_mistaken_or_mistyped_is_refused(handle: str) -
     assert refusal.value.code is Code.INVALID
 
 
-@pytest.mark.parametrize("handle", ["all", "Everyone", "here", new_user_id(), new_user_id(guest=True)])
+@pytest.mark.parametrize(
+    "handle",
+    ["all", "Everyone", "here", new_user_id(), new_user_id(guest=True)],
+    ids=["all", "everyone", "here", "an id", "an id of a guest"],
+)
 def test_nobody_can_be_called_like_a_mention_of_many_or_like_an_id(handle: str) -> None:
     with pytest.raises(ChatError, match="reserved"):
         new_handle(handle)

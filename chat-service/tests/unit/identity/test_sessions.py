@@ -140,7 +140,11 @@ async def test_knowing_a_session_is_not_enough_to_end_it(node: Identity, ada: To
     assert not signed_out(node.sessions, ada)
 
 
-@pytest.mark.parametrize("token", ["", "..", "a.b.c", "x" * 100_000, RefreshToken.new("unknown").text()])
+@pytest.mark.parametrize(
+    "token",
+    ["", "..", "a.b.c", "x" * 100_000, RefreshToken.new("unknown").text()],
+    ids=["empty", "dots", "three parts", "long", "of nobody"],
+)
 async def test_what_is_no_refresh_token_is_refused(node: Identity, token: str) -> None:
     assert "not valid" in await refused(node.sessions, token)
 
