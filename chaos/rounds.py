@@ -72,6 +72,13 @@ ROUNDS = (
     ),
     Round("removal", "People removed from rooms in use.", people.removal, alone=True),
     Round("stuck-readers", "Clients that stop reading.", people.stuck_readers, alone=True),
-    Round("restore", "The store put back from an older copy.", restore.older_copy, alone=True, shared=False),
+    Round(
+        "restore",
+        "The store put back from an older copy.",
+        restore.older_copy,
+        Shape(linked_clients=True),
+        alone=True,
+        shared=False,
+    ),
     Round("clock-jumps", "The clock of one node jumps.", clocks.jump, Shape(plans={0: clocks.PLAN}), alone=True),
 )

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from chaos.servers.link import State
 from chaos.servers.process import ServerError
 
 if TYPE_CHECKING:
@@ -35,15 +36,19 @@ async def older_copy(scene: Scene) -> None:
         await asyncio.sleep(LOST_S)
         await scene.crowd.fall_silent()
         await scene.crowd.settled(30)
+        # What is repeated seconds later must not come between the reading of the logs and their end.
+        line = scene.world.client_links[node.name]
+        line.become(State.CUT)
         for room in scene.crowd.rooms:
             log, epoch = await scene.rest.log(node.name, scene.crowd.owner, room)
             scene.ending.former[room, epoch] = log
         await node.process.kill()
-        scene.ending.voided = copied, time.monotonic()
         _put_back(copy, node.data_dir)
         await asyncio.to_thread(_say_so, node)
+        scene.ending.voided = copied, time.monotonic()
         node.start()
         await node.ready()
+        line.become(State.OPEN)
     scene.crowd.talk()
 
 

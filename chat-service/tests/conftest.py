@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from servers.mongodb import mongodb_server, mongodb_uri, own_mongodb  # noqa: F401 - fixtures for every test
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 TESTS = Path(__file__).parent
 JS_CLIENTS = TESTS / "clients" / "js"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> Iterator[None]:
+    """Let no test inherit the level that one before it has set for the process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
