@@ -14,6 +14,8 @@ from eventually import eventually
 from history import History, Notice
 from rest_people import Person, RestRefusedError
 
+from servers.mongodb import MongoServer
+
 PATIENCE_S = 30
 
 
@@ -170,3 +172,43 @@ async def test_without_redis_sends_succeed_and_the_other_node_catches_up(
     crowd.talk(5, most_waiting=3, pause_s=0.1)
     await asyncio.sleep(1)
     await crowd.assert_sound()
+
+
+async def test_without_the_database_sends_are_refused_for_now_and_rooms_in_memory_are_read(
+    frail_world: World, own_mongodb: MongoServer, stack: AsyncExitStack
+) -> None:
+    crowd = await crowd_over(stack, frail_world, people=2, rooms=1)
+    (room,) = crowd.rooms
+    for text in ("held", "missed"):
+        await crowd.clients[0].say(room, text)
+    for client in crowd.clients:
+        await client.reaches(room, 4)
+    own_mongodb.freeze()
+    message = {"room": room, "key": "while-away", "body": {"text": "while it is away"}}
+    refused = await crowd.clients[0].ask("message:send", message, within_s=PATIENCE_S)
+    assert (refused["ok"], refused["error"]["code"], refused["error"]["retryable"]) == (False, "unavailable", True)
+
+    async def degraded() -> bool:
+        return await _readiness(frail_world.places[0].url) == (200, "degraded")
+
+    await eventually(degraded, PATIENCE_S)
+    # Who comes back with what they hold is answered from memory.
+    held = crowd.clients[1].room(room)
+    resumed = await crowd.clients[1].ask(
+        "room:open", {"room": room, "after": 3, "epoch": held.epoch}, within_s=PATIENCE_S
+    )
+    assert resumed["ok"] is True, resumed
+    assert resumed["reset"] is None
+    assert [entry["body"]["text"] for entry in resumed["entries"]] == ["missed"]
+    own_mongodb.thaw()
+
+    async def stored() -> bool:
+        answer = await crowd.clients[0].ask("message:send", message, within_s=PATIENCE_S)
+        return bool(answer["ok"])
+
+    await eventually(stored, PATIENCE_S, every_s=0.2)
+    assert [entry.body.get("text") for entry in await crowd.people[0].read_log(room)][2:] == [
+        "held",
+        "missed",
+        "while it is away",
+    ]

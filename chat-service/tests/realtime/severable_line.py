@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Line:
-    """Carries every connection to one port on; `cut` ends those that there are, `dead` lets none through."""
+    """Carries every connection on to the port `to`, which may change as a balancer's choice does.
+
+    `cut` ends those that there are, `dead` lets none through.
+    """
 
     def __init__(self, port: int) -> None:
-        self._to = port
+        self.to = port
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.dead = False
@@ -29,7 +32,7 @@ class Line:
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it."""
         self._writers.add(writer)
-        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self.to)
         self._writers.add(onward_writer)
         try:
             if self.dead or writer.is_closing():
