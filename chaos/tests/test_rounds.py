@@ -19,7 +19,6 @@ from chaos.rounds import ROUNDS
 from chaos.run import Scale, run
 from chaos.servers.mongodb import FERRETDB
 from chaos.servers.node import NodePlan
-from chaos.world import Shape
 
 if TYPE_CHECKING:
     from chaos.results import Result
@@ -60,7 +59,9 @@ def experiment(name: str, flaw: str = "") -> Round:
     found = next(one for one in ROUNDS if one.name == name)
     if not flaw:
         return found
-    return replace(found, shape=Shape(plans={0: NodePlan(launcher=("chaos.launchers.broken", flaw))}))
+    return replace(
+        found, shape=replace(found.shape, plans={0: NodePlan(launcher=("chaos.launchers.broken", flaw))})
+    )
 
 
 def play(one: Round, seed: int, scale: Scale) -> Result:
