@@ -70,6 +70,7 @@ class Scene:
         """Let everything settle, write fresh messages, and read everything whole."""
         crowd, ending = self.crowd, self.ending
         await crowd.fall_silent()
+        crowd.echo_no_more()
         settled = await crowd.settled(self._patience_s)
         ending.probes = await crowd.probe(self._patience_s / 2)
         await crowd.settled(10)

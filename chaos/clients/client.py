@@ -65,13 +65,15 @@ class Client(ConnectingClient):
         """Own messages that can be edited or deleted, by room."""
         self.pending: dict[str, Operation] = {}
         self._unsent: set[str] = set()
+        self._echoes = 0
+        """Repeats that are on their way."""
         self._repeating: asyncio.TimerHandle | None = None
 
     @property
     def settled(self) -> bool:
         """Whether it is connected, every room is live, and nothing waits for an answer."""
         there = all(room.live or room.away for room in self.rooms.values())
-        return self.connection is not None and there and not self.pending
+        return self.connection is not None and there and not self.pending and not self._echoes
 
     # -- operations -----------------------------------------------------------------------------------
 
@@ -87,6 +89,7 @@ class Client(ConnectingClient):
     def echo(self, operation: Operation) -> None:
         """Send an operation once more, from here, as a repeat that was long on its way; only where connected."""
         if self.connection is not None and operation.attempts:
+            self._echoes += 1
             self._put(operation, self.connection, partial(self._echoed, operation, self.connection.node))
 
     def _transmit(self, operation: Operation) -> None:
@@ -100,6 +103,7 @@ class Client(ConnectingClient):
         self.ask(_EVENTS[operation.kind], _payload(operation), answered)
 
     def _echoed(self, operation: Operation, node: str, answer: WireAnswer) -> None:
+        self._echoes -= 1
         self._note(operation, node, answer)
 
     def _answered(self, operation: Operation, node: str, answer: WireAnswer) -> None:
@@ -152,7 +156,8 @@ class Client(ConnectingClient):
                 self._transmit(operation)
 
     def has_lost(self) -> None:
-        """No room is live any more."""
+        """No room is live any more, and what was on its way is not answered."""
+        self._echoes = 0
         if self._repeating is not None:
             self._repeating.cancel()
             self._repeating = None

@@ -53,6 +53,7 @@ class Crowd:
         self._seed = seed
         self._decoder = EntryDecoder()
         self._talking: list[asyncio.Task[None]] = []
+        self._echoing: set[asyncio.TimerHandle] = set()
         self._watching: asyncio.Task[None] | None = None
         self._by_user: dict[str, list[Client]] = {}
         self._plans: dict[str, Iterator[tuple[int, Step]]] = {}
@@ -157,13 +158,15 @@ class Crowd:
 
     def _echo_later(self, client: Client, operation: Operation, after_s: float) -> None:
         def echo() -> None:
+            self._echoing.discard(timer)
             others = [one for one in self._by_user[client.user] if one.connection is not None]
             node = None if client.connection is None else client.connection.node
             elsewhere = [one for one in others if one.connection is not None and one.connection.node != node]
             for other in (elsewhere or others)[:1]:
                 other.echo(operation)
 
-        asyncio.get_running_loop().call_later(after_s, echo)
+        timer = asyncio.get_running_loop().call_later(after_s, echo)
+        self._echoing.add(timer)
 
     async def fall_silent(self) -> None:
         """Have nobody begin anything new."""
@@ -171,6 +174,12 @@ class Crowd:
             talking.cancel()
         await asyncio.gather(*self._talking, return_exceptions=True)
         self._talking.clear()
+
+    def echo_no_more(self) -> None:
+        """Have no repeat come late any more: one of what a restore took away is stored anew."""
+        for timer in self._echoing:
+            timer.cancel()
+        self._echoing.clear()
 
     # -- the end --------------------------------------------------------------------------------------
 
@@ -223,6 +232,7 @@ class Crowd:
     async def close(self) -> None:
         """Let everything go."""
         await self.fall_silent()
+        self.echo_no_more()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
