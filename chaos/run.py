@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from chaos.clients.crowd import Size
 from chaos.clients.people import NotAnsweredError
+from chaos.gathering import PATIENCE_S
 from chaos.history import Ending, History
 from chaos.results import Result, result_of
-from chaos.scene import PATIENCE_S, Scene
+from chaos.scene import Scene
 from chaos.servers.mongodb import store_kind
 from chaos.servers.process import ServerError
 from chaos.world import World

@@ -1,147 +1,24 @@
-"""The scene of a round: a world with a crowd in it, what a fault is given, and how everything is in the end."""
+"""The scene of a round: what a fault is given to act on."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
-from chaos.clients.crowd import Crowd
-from chaos.clients.people import Rest
-from chaos.history import Ending, History, Injection, PresenceSeen
+from chaos.gathering import PATIENCE_S, Gathering
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from chaos.clients.client import Client
     from chaos.clients.crowd import Size
-    from chaos.clients.wire import WireAnswer
-    from chaos.history import Away
     from chaos.servers.node import Node
     from chaos.world import World
 
-PATIENCE_S = 60.0
-"""How long anything may take to come to rest once all is healed: also until the people of a dead node are
-gone, and noise.
-"""
 
-
-class Scene:
-    """What a fault acts on. `chance` is made of the seed: a fault takes every decision from it."""
+class Scene(Gathering):
+    """A crowd in a world of our own. A fault takes every decision from its `chance`."""
 
     def __init__(self, world: World, size: Size, seed: str, patience_s: float = PATIENCE_S) -> None:
+        super().__init__(world, size, seed, patience_s)
         self.world = world
-        self.chance = random.Random(f"{seed} fault")
-        self.rest = Rest(world.url_of)
-        self.crowd = Crowd(size, seed, world.doors, self.rest)
-        self.ending = Ending()
-        self._patience_s = patience_s
-
-    @property
-    def history(self) -> History:
-        """What is recorded."""
-        return self.crowd.history
 
     def some_node(self) -> Node:
         """Any node."""
         return self.chance.choice(self.world.nodes)
-
-    @asynccontextmanager
-    async def injected(self, name: str, detail: str = "", away: Away | None = None) -> AsyncIterator[Injection]:
-        """Record a fault that lasts as long as the block."""
-        injection = Injection(name, detail, time.monotonic(), away=away)
-        self.history.injections.append(injection)
-        try:
-            yield injection
-        finally:
-            injection.healed = time.monotonic()
-
-    async def close(self) -> None:
-        """Let the clients go."""
-        await self.crowd.close()
-        await self.rest.close()
-
-    # -- the end --------------------------------------------------------------------------------------
-
-    async def end(self) -> None:
-        """Let everything settle, write fresh messages, and read everything whole."""
-        crowd, ending = self.crowd, self.ending
-        await crowd.fall_silent()
-        crowd.echo_no_more()
-        settled = await crowd.settled(self._patience_s)
-        ending.probes = await crowd.probe(self._patience_s / 2)
-        await crowd.settled(10)
-        await asyncio.gather(*(self._read_room(room) for room in crowd.rooms))
-        ending.never_back = await self._never_back(self._patience_s / 2 if settled else 0)
-        nodes = self.world.names
-        for number, person in enumerate(crowd.people):
-            for node in nodes if number < 2 else [nodes[number % len(nodes)]]:
-                ending.standings += await self.rest.standings(node, person)
-        await self._watch_presence()
-
-    async def _read_room(self, room: str) -> None:
-        owner, nodes = self.crowd.owner, self.world.names
-        logs = {node: await self.rest.log(node, owner, room) for node in nodes}
-        self.ending.logs[room] = {node: log for node, (log, _) in logs.items()}
-        self.ending.folded[room] = await self.rest.folded(self.chance.choice(nodes), owner, room)
-
-    async def _never_back(self, within_s: float) -> list[str]:
-        """Clients that are not connected, or were not shown the whole logs."""
-        end = time.monotonic() + within_s
-        while True:
-            logs = {room: next(iter(by_node.values())) for room, by_node in self.ending.logs.items()}
-            lacking = {name for room, log in logs.items() for name in self.crowd.lacking(room, len(log))}
-            lacking |= {client.name for client in self.crowd.clients if not client.settled}
-            if not lacking or time.monotonic() > end:
-                return sorted(lacking)
-            await asyncio.sleep(0.2)
-
-    async def _watch_presence(self) -> None:
-        """Ask every node who is there until all of them are right, or it takes too long."""
-        if self.ending.never_back:
-            return  # nobody can say who truly is there
-        observers = [self._observer(node) for node in self.world.names]
-        try:
-            end = time.monotonic() + self._patience_s
-            while True:
-                truth = self.crowd.present()
-                asked = [self._ask(observer, room) for observer in observers for room in self.crowd.rooms]
-                seen = [
-                    PresenceSeen(node, room, time.monotonic(), told, truth[room] | {self.crowd.owner.user})
-                    for node, room, told in filter(None, await asyncio.gather(*asked))
-                ]
-                self.ending.presence += seen
-                right = len(seen) == len(asked) and all(one.told == one.truth for one in seen)
-                if right or time.monotonic() > end:
-                    return
-                await asyncio.sleep(1)
-        finally:
-            await asyncio.gather(*(observer.stop() for observer in observers))
-
-    def _observer(self, node: str) -> Client:
-        """A client of the owner's at one node, that is not judged."""
-        observer = self.crowd.client(f"observer of {node}", self.crowd.owner, self.crowd.rooms, History())
-        observer.start(next(door for door in self.world.doors.all if door.node == node))
-        return observer
-
-    async def _ask(self, observer: Client, room: str) -> tuple[str, str, frozenset[str]] | None:
-        connection = observer.connection
-        if connection is None:
-            await asyncio.sleep(0.2)
-            return None
-        answered: asyncio.Future[WireAnswer] = asyncio.get_running_loop().create_future()
-        observer.ask("room:open", {"room": room}, partial(_answer, answered))
-        try:
-            async with asyncio.timeout(5):
-                told = await answered
-        except TimeoutError:
-            return None
-        return None if told.error is not None else (connection.node, room, frozenset(told.online))
-
-
-def _answer(waiting: asyncio.Future[WireAnswer], told: WireAnswer) -> None:
-    if not waiting.done():
-        waiting.set_result(told)
