@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +13,8 @@ import msgspec
 
 PASSWORD = "correct horse battery staple"
 _PAGE = 200
+PATIENCE_S = 60.0
+"""How long a read is repeated that is refused for now."""
 
 
 class LogEntry(msgspec.Struct, frozen=True, gc=False):
@@ -108,12 +112,22 @@ class Person:
         entries: list[LogEntry] = []
         while True:
             after = entries[-1].seq if entries else 0
-            raw = await self.ask_raw("GET", f"/rooms/{room}/entries?after={after}&limit={_PAGE}")
-            page = _decode_page(raw)
+            page = _decode_page(await self._read(f"/rooms/{room}/entries?after={after}&limit={_PAGE}"))
             entries += page.entries
             if not page.more:
                 assert (page.last_seq, page.last_id) == (entries[-1].seq, entries[-1].id)
                 return entries
+
+    async def _read(self, path: str) -> bytes:
+        """Read, again where a store is too slow to answer in time: FerretDB scans, and machines are busy."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self.ask_raw("GET", path)
+            except RestRefusedError as refused:
+                if refused.status != 503 or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(1)
 
     # -- requests -------------------------------------------------------------------------------------
 
