@@ -85,6 +85,14 @@ restore: ## Put the stack back to a backup (FROM=backups/...)
 stack-test: environment node ## Bring the stack up from a clean clone and kill its nodes: long, needs Docker
 	@scripts/stack-test $(TESTS)
 
+.PHONY: cluster-smoke
+cluster-smoke: environment helm kubernetes ## Try the chart on a real Kubernetes: install, helm test, an update under load
+	@scripts/cluster-test smoke.py
+
+.PHONY: cluster-test
+cluster-test: environment helm kubernetes ## Prove the chart on a real Kubernetes, and write docs/reports/cluster.md: long
+	@scripts/cluster-test $(or $(TESTS),smoke.py proof)
+
 .PHONY: chaos
 chaos: environment ferretdb ## Break things under load and judge what held (ARGS="--round redis-kill --seed 7")
 	@.venv/bin/python -m chaos $(ARGS)

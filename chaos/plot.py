@@ -1,4 +1,4 @@
-"""A plot of a round as SVG: acknowledgements, refusals and entries shown over time, with its faults marked."""
+"""A plot of a round as SVG: acknowledgements, refusals, reconnects and entries shown over time, its faults marked."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 860, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 64, 26, 34
-_ACKS, _SHOWN, _REFUSED, _FAULT = "#1f6feb", "#8a8f98", "#d1242f", "#d1242f"
+_ACKS, _SHOWN, _REFUSED, _RECONNECTS, _FAULT = "#1f6feb", "#8a8f98", "#d1242f", "#8250df", "#d1242f"
 
 
 def svg(result: Result) -> str:
-    """The plot. Its left axis counts acknowledgements and refusals a second, its right one entries shown."""
+    """The plot. Its left axis counts acknowledgements, refusals and reconnects a second, its right one entries shown."""
     series = result.series
-    pieces = max(len(series.acks), len(series.shown), len(series.refused), 2)
+    pieces = max(len(series.acks), len(series.shown), len(series.refused), len(series.reconnects), 2)
     end_s = max([pieces * SLICE_S, *(fault.healed for fault in result.faults)])
-    acks_most = _round_up(max([*series.acks, *series.refused, 1]) / SLICE_S)
+    acks_most = _round_up(max([*series.acks, *series.refused, *series.reconnects, 1]) / SLICE_S)
     shown_most = _round_up(max([*series.shown, 1]) / SLICE_S)
     title = f"{result.round}, seed {result.seed}"
     parts = [
@@ -31,6 +31,7 @@ def svg(result: Result) -> str:
         _axes(end_s, acks_most, shown_most),
         _line(series.shown, end_s, shown_most, _SHOWN),
         _line(series.refused, end_s, acks_most, _REFUSED),
+        _line(series.reconnects, end_s, acks_most, _RECONNECTS),
         _line(series.acks, end_s, acks_most, _ACKS),
         _legend(title),
         "</svg>",
@@ -84,9 +85,14 @@ def _text(x: float, y: float, told: str, anchor: str = "start") -> str:
 
 def _legend(title: str) -> str:
     parts = [f'<text x="{_LEFT}" y="16" font-weight="bold">{escape(title)}</text>']
-    told = (("acknowledged /s (left)", _ACKS), ("refused /s (left)", _REFUSED), ("shown /s (right)", _SHOWN))
+    told = (
+        ("acknowledged /s (left)", _ACKS),
+        ("refused /s (left)", _REFUSED),
+        ("reconnects /s (left)", _RECONNECTS),
+        ("shown /s (right)", _SHOWN),
+    )
     for place, (text, colour) in enumerate(told):
-        x = WIDTH - _RIGHT - 460 + place * 155
+        x = WIDTH - _RIGHT - 590 + place * 150
         parts.append(
             f'<path d="M{x} 12h16" stroke="{colour}" stroke-width="2"/><text x="{x + 20}" y="16">{text}</text>'
         )

@@ -48,11 +48,14 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """What happened in each piece of time since the first operation: acknowledgements, entries shown, refusals."""
+    """What happened in each piece of time since the first operation: acknowledgements, entries shown, refusals, and
+    connections of clients that had lost theirs.
+    """
 
     acks: list[int]
     shown: list[int]
     refused: list[int]
+    reconnects: list[int]
 
 
 class Result(msgspec.Struct, kw_only=True, frozen=True):
@@ -121,6 +124,7 @@ def result_of(
             acks=_slices([ack.at - zero for one in history.operations for ack in one.acks]),
             shown=_slices([at - zero for at in shown]),
             refused=_slices([no.at - zero for one in history.operations for no in one.refusals]),
+            reconnects=_slices([at - zero for at in reconnects(history)]),
         ),
         found=[
             Found(verdict.check, len(verdict.violations), verdict.violations[:VIOLATIONS_KEPT])
@@ -128,6 +132,17 @@ def result_of(
         ],
         trouble=trouble,
     )
+
+
+def reconnects(history: History) -> list[float]:
+    """When clients were connected again that had lost their connection."""
+    seen: set[str] = set()
+    times: list[float] = []
+    for connection in history.connections:
+        if connection.client in seen:
+            times.append(connection.opened)
+        seen.add(connection.client)
+    return times
 
 
 def _slices(times: list[float]) -> list[int]:

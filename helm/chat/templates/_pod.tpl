@@ -120,8 +120,9 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/*
-Startup has two minutes: the service itself waits one for a database that comes up. A process that hangs is
-restarted after half a minute; one that drains leaves its Service when its end is asked for, whatever its probe says.
+Startup has two minutes: the service itself waits one for a database that comes up. A process that hangs is restarted
+after half a minute, and has not the grace of one that leaves; one that drains leaves its Service when its end is asked
+for, whatever its probe says.
 */}}
 {{- define "chat.probes" -}}
 startupProbe:
@@ -134,6 +135,7 @@ livenessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
+  terminationGracePeriodSeconds: 10
 readinessProbe:
   httpGet: {path: /readyz, port: {{ . }}}
   periodSeconds: 5
