@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cluster.kubectl import Kubectl, Object
 
 HERE = Path(__file__).parent
@@ -19,65 +23,73 @@ REDIS_RIGHTS = (
 
 def start(kubectl: Kubectl) -> None:
     """Start both in the namespace, with new passwords, and wait until they serve."""
-    _mongodb_secrets(kubectl)
-    _redis_secrets(kubectl, secrets.token_hex(16))
-    for name in ("mongodb", "redis"):
-        kubectl.run("apply", f"--filename={HERE / name}.yaml")
-    kubectl.run("rollout", "status", "statefulset/mongodb", "deployment/redis", "--timeout=120s")
+    root = secrets.token_hex(16)
+    uri = f"mongodb://root:{root}@mongodb:27017/admin?directConnection=true"
+    server = {"root": root, "key": secrets.token_hex(16), "uri": uri}
+    kubectl.apply(
+        _config("mongodb-setup", STACK / "mongodb-setup.js"), _config("redis-settings", STACK / "redis.conf")
+    )
+    _set_mongodb_password(kubectl, server, secrets.token_hex(16))
+    password = secrets.token_hex(16)
+    _take_redis_passwords(kubectl, password)
+    _tell_redis_password(kubectl, password)
+    kubectl.run("apply", f"--filename={HERE / 'mongodb.yaml'}", f"--filename={HERE / 'redis.yaml'}")
+    _set_up(kubectl)
+
+
+def renew_mongodb_password(kubectl: Kubectl) -> None:
+    """Give the service's user another password, on the server and in the release's Secret."""
+    known = kubectl.get("secret", "mongodb-server")["data"]
+    server = {name: base64.b64decode(value).decode() for name, value in known.items()}
+    _set_mongodb_password(kubectl, server, secrets.token_hex(16))
+    kubectl.run("delete", "job", "mongodb-setup")
+    kubectl.run("apply", f"--filename={HERE / 'mongodb.yaml'}")
+    _set_up(kubectl)
+
+
+def renew_redis_password(kubectl: Kubectl) -> Callable[[], None]:
+    """Have the server take another password too, and tell the release. What is given ends the old one."""
+    old = base64.b64decode(kubectl.get("secret", "redis-server")["data"]["password"]).decode()
+    new = secrets.token_hex(16)
+    _take_redis_passwords(kubectl, new, old)
+    restart(kubectl, "deployment/redis")
+    _tell_redis_password(kubectl, new)
+    return partial(_end_old_password, kubectl, new)
+
+
+def restart(kubectl: Kubectl, workload: str) -> None:
+    """Replace the pod of one of the two, and wait until it serves."""
+    kubectl.run("rollout", "restart", workload)
+    kubectl.run("rollout", "status", workload, "--timeout=120s")
+
+
+def _end_old_password(kubectl: Kubectl, new: str) -> None:
+    _take_redis_passwords(kubectl, new)
+    restart(kubectl, "deployment/redis")
+
+
+def _set_up(kubectl: Kubectl) -> None:
+    kubectl.run("rollout", "status", "statefulset/mongodb", "--timeout=120s")
+    kubectl.run("rollout", "status", "deployment/redis", "--timeout=120s")
     kubectl.run("wait", "--for=condition=complete", "job/mongodb-setup", "--timeout=120s")
 
 
-def renew_redis_password(kubectl: Kubectl) -> None:
-    """Give the bus another password: the server takes both, then the release's Secret has the new one."""
-    old = _read(kubectl, "redis-server", "password")
-    new = secrets.token_hex(16)
-    kubectl.apply(_secret("redis-server", {"users.acl": _acl(old, new), "password": new}))
-    _release_secret(kubectl, new)
+def _set_mongodb_password(kubectl: Kubectl, server: dict[str, str], password: str) -> None:
+    uri = f"mongodb://chat:{password}@mongodb:27017/chat?authSource=admin&replicaSet=rs0&retryWrites=false"
+    told = {"uri": uri, "host": "mongodb", "port": "27017", "username": "chat", "password": password}
+    kubectl.apply(_secret("mongodb-server", server | {"chat": password}), _secret("chat-mongodb", told))
 
 
-def _mongodb_secrets(kubectl: Kubectl) -> None:
-    root, chat = secrets.token_hex(16), secrets.token_hex(16)
-    uri = f"mongodb://chat:{chat}@mongodb:27017/chat?authSource=admin&replicaSet=rs0&retryWrites=false"
-    kubectl.apply(
-        _secret(
-            "mongodb-server",
-            {
-                "root": root,
-                "chat": chat,
-                "key": secrets.token_hex(16),
-                "uri": f"mongodb://root:{root}@mongodb:27017/admin?directConnection=true",
-            },
-        ),
-        _secret(
-            "chat-mongodb", {"uri": uri, "host": "mongodb", "port": "27017", "username": "chat", "password": chat}
-        ),
-        _config("mongodb-setup", STACK / "mongodb-setup.js"),
-    )
+def _take_redis_passwords(kubectl: Kubectl, *passwords: str) -> None:
+    digests = " ".join(f"#{hashlib.sha256(one.encode()).hexdigest()}" for one in passwords)
+    users = f"user default off\nuser chat on {digests} {REDIS_RIGHTS}\n"
+    kubectl.apply(_secret("redis-server", {"users.acl": users, "password": passwords[0]}))
 
 
-def _redis_secrets(kubectl: Kubectl, password: str) -> None:
-    kubectl.apply(
-        _secret("redis-server", {"users.acl": _acl(password), "password": password}),
-        _config("redis-settings", STACK / "redis.conf"),
-    )
-    _release_secret(kubectl, password)
-
-
-def _release_secret(kubectl: Kubectl, password: str) -> None:
+def _tell_redis_password(kubectl: Kubectl, password: str) -> None:
     uri = f"redis://chat:{password}@redis:6379"
     told = {"uri": uri, "host": "redis", "port": "6379", "username": "chat", "password": password}
     kubectl.apply(_secret("chat-redis", told))
-
-
-def _acl(*passwords: str) -> str:
-    digests = " ".join(f"#{hashlib.sha256(one.encode()).hexdigest()}" for one in passwords)
-    return f"user default off\nuser chat on {digests} {REDIS_RIGHTS}\n"
-
-
-def _read(kubectl: Kubectl, name: str, key: str) -> str:
-    return kubectl.run(
-        "get", "secret", name, f"--output=go-template={{{{index .data {key!r} | base64decode}}}}".replace("'", '"')
-    )
 
 
 def _secret(name: str, content: dict[str, str]) -> Object:

@@ -13,20 +13,24 @@ import aiohttp
 import pytest
 
 from cluster import backends
-from cluster.load import TIMED, under_load
 from cluster.release import NAME, Entrance, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from chaos.gathering import Gathering
-
     from cluster.kubectl import Kubectl
-    from cluster.load import Noticed
 
 KEYS = "chat-token-keys"
 KUBELET_S = 150.0
 """How long a kubelet may take to renew the files of a Secret: its own period and the age of what it knows."""
+
+DIGESTS = """
+import hashlib
+for name in ("mongodb", "redis"):
+    print(hashlib.sha256(open(f"/secrets/{name}/uri", "rb").read()).hexdigest())
+"""
+HEALTH = """
+import json, urllib.request
+print(json.load(urllib.request.urlopen("http://127.0.0.1:8000/readyz"))["status"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +64,17 @@ async def test_a_second_key_is_rolled_in_and_the_first_out(release: Release) -> 
     assert _restarts(kubectl) == 0
 
 
-async def test_a_new_password_of_the_bus_is_taken_up(release: Release, report: Callable[[Noticed], None]) -> None:
+async def test_new_passwords_of_the_databases_are_taken_up(release: Release) -> None:
     kubectl = release.kubectl
-
-    async def renew(_: Gathering) -> None:
-        backends.renew_redis_password(kubectl)
-
-    noticed = await under_load(release, "Redis password renewed", renew)
-    report(noticed)
-    assert noticed.broken <= TIMED
+    before = _files(kubectl)
+    end_old = backends.renew_redis_password(kubectl)
+    backends.renew_mongodb_password(kubectl)
+    await kubectl.until("the files are new", lambda: not set(_files(kubectl)) & set(before), KUBELET_S)
+    end_old()
+    backends.restart(kubectl, "statefulset/mongodb")
+    # Every connection is a new one now, and the old passwords are good for nothing.
+    await kubectl.until("every gateway is whole", lambda: _health(kubectl) == {"ok"}, within_s=90)
+    release.helm("test", NAME, "--timeout=3m")
     assert _restarts(kubectl) == 0
 
 
@@ -120,6 +126,19 @@ async def _reads(http: aiohttp.ClientSession, token: str) -> bool:
     headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
     async with http.get("rooms", headers=headers) as answer:
         return answer.status == 200
+
+
+def _files(kubectl: Kubectl) -> list[str]:
+    """What the gateways' files of the databases say now, as digests."""
+    return [line for pod in kubectl.ready("gateway") for line in _python(kubectl, pod, DIGESTS).split()]
+
+
+def _health(kubectl: Kubectl) -> set[str]:
+    return {_python(kubectl, pod, HEALTH).strip() for pod in kubectl.ready("gateway")}
+
+
+def _python(kubectl: Kubectl, pod: str, program: str) -> str:
+    return kubectl.run("exec", pod, "--", "python3", "-c", program)
 
 
 def _restarts(kubectl: Kubectl) -> int:
