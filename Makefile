@@ -94,7 +94,7 @@ clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node ferretdb helm
+.PHONY: environment node ferretdb helm kubernetes
 environment:
 	@scripts/environment dev
 node: environment
@@ -103,3 +103,5 @@ ferretdb: environment
 	@scripts/ferretdb
 helm: environment
 	@scripts/helm
+kubernetes: environment
+	@scripts/kubernetes
