@@ -33,6 +33,7 @@ typecheck: environment ## Check types
 	@.venv/bin/mypy
 	@.venv/bin/mypy loadtests/bench
 	@.venv/bin/mypy chaos
+	@MYPYPATH=platform/tests .venv/bin/mypy -p cluster
 
 .PHONY: format
 format: environment ## Put the source in form
@@ -88,6 +89,14 @@ stack-test: environment node ## Bring the stack up from a clean clone and kill i
 .PHONY: chaos
 chaos: environment ferretdb ## Break things under load and judge what held (ARGS="--round redis-kill --seed 7")
 	@.venv/bin/python -m chaos $(ARGS)
+
+.PHONY: cluster-up
+cluster-up: environment kubernetes ## Bring up a real Kubernetes on this machine (root; Debian)
+	@PYTHONPATH=platform/tests .venv/bin/python -m cluster.local up
+
+.PHONY: cluster-down
+cluster-down: environment ## Take that Kubernetes down; its images stay
+	@PYTHONPATH=platform/tests .venv/bin/python -m cluster.local down
 
 .PHONY: clean
 clean: ## Remove what was installed and built; ./data stays

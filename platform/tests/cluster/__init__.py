@@ -1,0 +1,1 @@
+"""The platform's tests on a real Kubernetes."""
