@@ -33,6 +33,7 @@ typecheck: environment ## Check types
 	@.venv/bin/mypy
 	@.venv/bin/mypy loadtests/bench
 	@.venv/bin/mypy chaos
+	@MYPYPATH=platform/tests:chat-service/tests/stack .venv/bin/mypy -p cluster
 
 .PHONY: format
 format: environment ## Put the source in form
@@ -97,12 +98,20 @@ cluster-test: environment helm kubernetes ## Prove the chart on a real Kubernete
 chaos: environment ferretdb ## Break things under load and judge what held (ARGS="--round redis-kill --seed 7")
 	@.venv/bin/python -m chaos $(ARGS)
 
+.PHONY: cluster-up
+cluster-up: environment kubernetes ## Bring up a real Kubernetes on this machine (root; Debian)
+	@PYTHONPATH=platform/tests .venv/bin/python -m cluster.local up
+
+.PHONY: cluster-down
+cluster-down: environment ## Take that Kubernetes down; its images stay
+	@PYTHONPATH=platform/tests .venv/bin/python -m cluster.local down
+
 .PHONY: clean
 clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node ferretdb helm
+.PHONY: environment node ferretdb helm kubernetes
 environment:
 	@scripts/environment dev
 node: environment
@@ -111,3 +120,5 @@ ferretdb: environment
 	@scripts/ferretdb
 helm: environment
 	@scripts/helm
+kubernetes: environment
+	@scripts/kubernetes
