@@ -1,4 +1,4 @@
-"""A plot of a round as SVG: acknowledgements, refusals, reconnects and entries shown over time, its faults marked."""
+"""A plot of a round as SVG: acknowledgements, refusals, reconnects and entries shown, with its faults marked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ACKS, _SHOWN, _REFUSED, _RECONNECTS, _FAULT = "#1f6feb", "#8a8f98", "#d1242f", 
 
 
 def svg(result: Result) -> str:
-    """The plot. Its left axis counts acknowledgements, refusals and reconnects a second, its right one entries shown."""
+    """The plot. Its left axis counts acknowledgements, refusals and reconnects a second, its right one entries."""
     series = result.series
     pieces = max(len(series.acks), len(series.shown), len(series.refused), len(series.reconnects), 2)
     end_s = max([pieces * SLICE_S, *(fault.healed for fault in result.faults)])

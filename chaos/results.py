@@ -48,8 +48,8 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """What happened in each piece of time since the first operation: acknowledgements, entries shown, refusals, and
-    connections of clients that had lost theirs.
+    """What happened in each piece of time since the first operation: acknowledgements, entries shown, refusals,
+    and connections of clients that had lost theirs.
     """
 
     acks: list[int]
