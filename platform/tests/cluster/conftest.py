@@ -36,13 +36,13 @@ def load() -> Iterator[Callable[[Path], None]]:
         yield partial(_load_by, shlex.split(command))
         return
     cluster = LocalCluster()
+    cluster.start()
+    os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+    os.environ["PATH"] = f"{cluster.binaries}{os.pathsep}{os.environ['PATH']}"
     try:
-        cluster.start()
-        os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
-        os.environ["PATH"] = f"{cluster.binaries}{os.pathsep}{os.environ['PATH']}"
         yield cluster.load
     finally:
-        os.environ.pop("KUBECONFIG", None)
+        del os.environ["KUBECONFIG"]
         cluster.stop()
 
 

@@ -57,7 +57,7 @@ class Release:
         """Install, or bring to other values, and wait until it serves."""
         repository, _, tag = SERVICE.rpartition(":")
         image = (f"--set=image.repository={repository}", f"--set=image.tag={tag}", "--set=image.pullPolicy=Never")
-        settings = tuple(f"--set-string=settings.{name}={value}" for name, value in SETTINGS.items())
+        settings = tuple(f"--set=settings.{name}={value}" for name, value in SETTINGS.items())
         told = (*image, *settings, "--set=drainSeconds=6", *self.values, *values)
         self.helm("upgrade", "--install", NAME, str(CHART), *told, "--wait", "--timeout=6m")
 

@@ -43,6 +43,10 @@ def test_helm_test_can_fail(release: Release) -> None:
     release.install("--set=tests.fail=true")
     with pytest.raises(KubernetesError, match="must-fail"):
         release.helm("test", NAME, "--timeout=3m")
+    # The pod of a failed test stays, for its log; Helm leaves it where it is.
+    log = release.kubectl.run("logs", f"{NAME}-test-must-fail")
+    assert "none" in log
+    release.kubectl.run("delete", "pod", f"{NAME}-test-must-fail")
 
 
 async def test_a_rolling_update_loses_nothing(release: Release) -> None:
