@@ -10,8 +10,9 @@ PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def environment() -> dict[str, str]:
-    """The environment of every program that is started here."""
-    return os.environ | {"PATH": PATH}
+    """The environment of every program that is started here: a proxy knows no way to the cluster's addresses."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return kept | {"PATH": PATH}
 
 
 def run(*command: str, text: str | None = None) -> str:

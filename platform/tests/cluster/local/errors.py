@@ -2,4 +2,4 @@
 
 
 class ClusterError(Exception):
-    """The cluster cannot do what was asked; the message says what to do, or shows the log of what failed."""
+    """The cluster cannot do what was asked: the message says what to do, or has the log of what failed."""

@@ -59,9 +59,13 @@ class Processes:
     def wait(self, name: str, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Waits until a part is ready; raises with the end of its log where it dies or does not get there."""
         deadline = time.monotonic() + seconds
-        while not ready():
+        while True:
+            is_ready = ready()
+            # Also then: another program may have the port, and answer on it.
             if not self.lives(name):
                 raise ClusterError(f"{name} ended while it came up; its log ends with\n{self.tail(name)}")
+            if is_ready:
+                return
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"{name} is not ready after {seconds:.0f} s; its log ends with\n{self.tail(name)}"
