@@ -25,6 +25,9 @@ _DECIDED_BY_CHART = {"CHAT_DRAIN_NOTICE_S", "CHAT_DRAIN_CLOSE_S", "CHAT_STOP_TIM
 SETTINGS = {name: value for name, value in (UNLIMITED | QUICK).items() if name not in _DECIDED_BY_CHART}
 """All clients come from one address, and a test sees in seconds what takes minutes otherwise."""
 
+CLUSTER = ("--set=mode=cluster", "--set=persistence.enabled=false")
+"""The mode with databases; nothing is uploaded in the tests."""
+
 HELM_S = 420.0
 
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from cluster.local import iptables
-from cluster.local.commands import PATH, run
+from cluster.local.commands import PATH, run, succeeds
 from cluster.local.errors import ClusterError
 from cluster.local.places import BRIDGE, POD_NETWORK, SERVICE_BRIDGE, SERVICE_NETWORK, TOOLS, Places
 
@@ -50,6 +50,9 @@ def check(binaries: Path) -> None:
     unbuilt = [program for program in PROGRAMS if not (binaries / program).exists()]
     if unbuilt:
         raise ClusterError(f"{binaries} lacks {', '.join(unbuilt)}: run scripts/kubernetes, which builds them")
+    # Without it a pod's packet to a Service never meets kube-proxy's rules, and nobody is told.
+    if not (KERNEL / "net/bridge").exists() and not succeeds("modprobe", "br_netfilter"):
+        raise ClusterError("this kernel has no br_netfilter: Services could not be reached from pods")
     _check_no_other_kubelet()
     _check_free_networks()
 

@@ -13,7 +13,7 @@ from cluster import backends
 from cluster.images import SERVICE
 from cluster.kubectl import KubernetesError
 from cluster.load import TIMED, under_load
-from cluster.release import NAME, Release
+from cluster.release import CLUSTER, NAME, Release
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ def release(kubectl: Kubectl, backend_images: str) -> Release:
     """The chart in cluster mode."""
     assert backend_images
     backends.start(kubectl)
-    made = Release(kubectl, ("--set=mode=cluster",))
+    made = Release(kubectl, CLUSTER)
     made.install()
     made.open_edge()
     return made

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from cluster import backends
-from cluster.release import NAME, Entrance, Release
+from cluster.release import CLUSTER, NAME, Entrance, Release
 
 if TYPE_CHECKING:
     from cluster.kubectl import Kubectl
@@ -35,7 +35,7 @@ def release(kubectl: Kubectl, backend_images: str) -> Release:
     """Two gateways, whose pods a test may look into."""
     assert backend_images
     backends.start(kubectl)
-    made = Release(kubectl, ("--set=mode=cluster", "--set=gateway.replicas=2", f"--set=drainSeconds={DRAIN_S}"))
+    made = Release(kubectl, (*CLUSTER, "--set=gateway.replicas=2", f"--set=drainSeconds={DRAIN_S}"))
     made.install()
     made.open_edge()
     return made

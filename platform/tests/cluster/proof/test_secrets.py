@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from cluster import backends
-from cluster.release import NAME, Entrance, Release
+from cluster.release import CLUSTER, NAME, Entrance, Release
 
 if TYPE_CHECKING:
     from cluster.kubectl import Kubectl
@@ -39,7 +39,7 @@ def release(kubectl: Kubectl, backend_images: str) -> Release:
     assert backend_images
     backends.start(kubectl)
     _set_keys(kubectl, _key("first"))
-    values = ("--set=mode=cluster", "--set=gateway.replicas=2", f"--set=tokenKeys.existingSecret={KEYS}")
+    values = (*CLUSTER, "--set=gateway.replicas=2", f"--set=tokenKeys.existingSecret={KEYS}")
     made = Release(kubectl, values)
     made.install()
     made.open_edge()
