@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import uvloop
 
 from chaos import report, results
@@ -42,10 +43,10 @@ def main() -> int:
             result = uvloop.run(_until_told_to_end(run(experiment, seed, _scale(options))))
             sys.stdout.write(results.summary(result) + "\n")
             sys.stdout.flush()
-            kept.append(result)
+            kept.append(msgspec.structs.replace(result, command=_command()))
             results.write(KEPT, kept)
     if options.report:
-        report.write(PAGE, kept, ROUNDS, _command())
+        report.write(PAGE, kept, ROUNDS)
         sys.stderr.write(f"wrote {PAGE.relative_to(ROOT)}\n")
     broken = [one for one in kept if not one.kept]
     sys.stdout.write(

@@ -40,7 +40,7 @@ client on another node. *Shown* are entries that reached a client. In the plots 
 """
 
 
-def write(page: Path, results: Sequence[Result], rounds: Sequence[Round], command: str) -> None:
+def write(page: Path, results: Sequence[Result], rounds: Sequence[Round]) -> None:
     """Write the page, and its plots into a folder of the same name beside it."""
     plots = page.with_suffix("")
     plots.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def write(page: Path, results: Sequence[Result], rounds: Sequence[Round], comman
     facts = machine.describe() | {"world": ", ".join(sorted({one.world for one in results}))}
     parts = [
         "# What was broken on purpose, and what held",
-        f"Written by `{command}`; by hand nothing is changed here. "
+        f"Written by {_commands(results)}; by hand nothing is changed here. "
         "[chaos/README.md](../../chaos/README.md) says how to run it.",
         "\n".join(f"- {name}: {value}" for name, value in facts.items()),
         _verdict(results),
@@ -66,6 +66,10 @@ def write(page: Path, results: Sequence[Result], rounds: Sequence[Round], comman
         *(_round(one, by_round[one.name], plots.name) for one in rounds if by_round[one.name]),
     ]
     page.write_text("\n\n".join(parts) + "\n")
+
+
+def _commands(results: Sequence[Result]) -> str:
+    return ", then ".join(f"`{command}`" for command in dict.fromkeys(one.command for one in results))
 
 
 def _verdict(results: Sequence[Result]) -> str:

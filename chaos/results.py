@@ -83,6 +83,8 @@ class Result(msgspec.Struct, kw_only=True, frozen=True):
     found: list[Found]
     trouble: str = ""
     """Why the round could not be run to its end, where it could not."""
+    command: str = ""
+    """What runs it again, for a report that is made of several runs."""
 
     @property
     def kept(self) -> bool:

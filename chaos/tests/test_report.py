@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from msgspec.structs import replace
+
 from chaos import plot, report, results
 from chaos.rounds import ROUNDS
 from chaos.tests import sound
@@ -32,7 +34,7 @@ def test_results_are_kept_and_read_again(tmp_path: Path) -> None:
 
 def test_a_broken_promise_is_not_overlooked(tmp_path: Path) -> None:
     page = tmp_path / "chaos.md"
-    report.write(page, [_result(), _result(broken=True)], ROUNDS, "make chaos")
+    report.write(page, [_result(), _result(broken=True)], ROUNDS)
     told = page.read_text()
     assert "liveness: everybody came back and can write | **broken 1 times in 1 of 2 rounds**" in told
     assert "no duplicate: a repeated key is stored once | kept in 2 rounds" in told
@@ -42,11 +44,18 @@ def test_a_broken_promise_is_not_overlooked(tmp_path: Path) -> None:
         assert (tmp_path / link).exists()
 
 
+def test_the_commands_of_all_runs_are_told(tmp_path: Path) -> None:
+    runs = ["make chaos", 'make chaos ARGS="--again"', 'make chaos ARGS="--again"']
+    page = tmp_path / "chaos.md"
+    report.write(page, [replace(_result(), command=run) for run in runs], ROUNDS)
+    assert 'Written by `make chaos`, then `make chaos ARGS="--again"`; by hand' in page.read_text()
+
+
 def test_a_round_that_could_not_be_run_keeps_nothing(tmp_path: Path) -> None:
     history, ending = sound.round_()
     troubled = results.result_of("calm", 7, "3 nodes", 30.0, history, ending, "redis-server is missing")
     assert not troubled.kept
-    report.write(tmp_path / "chaos.md", [troubled], ROUNDS, "make chaos")
+    report.write(tmp_path / "chaos.md", [troubled], ROUNDS)
     told = (tmp_path / "chaos.md").read_text()
     assert "1 rounds could not be run to their end" in told
     assert "kept in" not in told

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cluster.release import Release
 
 EMBEDDED = Size(clients=60, people=8, rooms=4, rate=40)
-ON_FERRETDB = Size(clients=40, people=8, rooms=4, rate=15)
+ON_FERRETDB = Size(clients=24, people=6, rooms=3, rate=5)
 """Slow, because FerretDB reads whole collections."""
 
 BEFORE_S, AFTER_S = 4.0, 5.0

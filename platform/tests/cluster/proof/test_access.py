@@ -60,7 +60,7 @@ def test_its_account_may_do_nothing(release: Release, verb: str, what: str) -> N
     account = f"--as=system:serviceaccount:{kubectl.namespace}:{NAME}"
     with pytest.raises(KubernetesError) as refused:
         kubectl.run("auth", "can-i", verb, what, account)
-    assert str(refused.value).rstrip().endswith("no")
+    assert ": no\n" in str(refused.value)
 
 
 def test_an_administrator_may(release: Release) -> None:
