@@ -87,10 +87,13 @@ class Client(ConnectingClient):
             self._unsent.add(operation.key)
 
     def echo(self, operation: Operation) -> None:
-        """Send an operation once more, from here, as a repeat that was long on its way; only where connected."""
+        """Send an operation once more, from here, as a repeat that was long on its way; only where connected.
+
+        Until it is answered for good, as the protocol asks for: what the room is sent after it waits for that.
+        """
         if self.connection is not None and operation.attempts:
             self._echoes += 1
-            self._put(operation, self.connection, partial(self._echoed, operation, self.connection.node))
+            self._put(operation, self.connection, partial(self._echoed, operation, self.connection))
 
     def _transmit(self, operation: Operation) -> None:
         if self.connection is None:
@@ -102,9 +105,17 @@ class Client(ConnectingClient):
         operation.attempts.append(Attempt(connection.name, connection.node, time.monotonic()))
         self.ask(_EVENTS[operation.kind], _payload(operation), answered)
 
-    def _echoed(self, operation: Operation, node: str, answer: WireAnswer) -> None:
-        self._echoes -= 1
-        self._note(operation, node, answer)
+    def _echoed(self, operation: Operation, connection: Connection, answer: WireAnswer) -> None:
+        self._note(operation, connection.node, answer)
+        if answer.error is not None and answer.error.retryable:
+            after_s = answer.error.retry_after_ms / 1000 * self._chance.uniform(1, 1.5)
+            asyncio.get_running_loop().call_later(after_s, self._echo_again, operation, connection)
+        else:
+            self._echoes -= 1
+
+    def _echo_again(self, operation: Operation, connection: Connection) -> None:
+        if self.connection is connection:
+            self._put(operation, connection, partial(self._echoed, operation, connection))
 
     def _answered(self, operation: Operation, node: str, answer: WireAnswer) -> None:
         self._note(operation, node, answer)
