@@ -289,12 +289,13 @@ async def test_a_duplicate_key_is_a_value(store: MongoStore) -> None:
     assert found == [{"_id": "a"}, {"_id": "b", "n": 1}, {"_id": "d"}]
 
 
-async def test_an_upsert_makes_changes_or_is_refused(store: MongoStore) -> None:
+async def test_one_document_is_changed_where_it_matches(store: MongoStore) -> None:
     kept = store.collection("kept")
     over_a_lower_one = {"_id": "a", "n": {"$lt": 5}}
-    assert await kept.update_one(over_a_lower_one, {"$set": {"n": 5}}, upsert=True)
-    assert not await kept.update_one(over_a_lower_one, {"$set": {"n": 5}}, upsert=True)
-    assert await kept.find_one_and_update(over_a_lower_one, {"$set": {"n": 9}}, upsert=True) is None
+    await kept.insert({"_id": "a", "n": 4})
+    assert await kept.update_one(over_a_lower_one, {"$set": {"n": 5}})
+    assert not await kept.update_one(over_a_lower_one, {"$set": {"n": 6}})
+    assert await kept.find_one_and_update(over_a_lower_one, {"$set": {"n": 9}}) is None
     assert await kept.find_one_and_update({"_id": "a"}, {"$inc": {"n": 2}}) == {"_id": "a", "n": 7}
     assert await kept.find_one_and_update({"_id": "z"}, {"$inc": {"n": 2}}) is None
     assert not await kept.update_one({"_id": "z"}, {"$set": {"n": 1}})

@@ -44,7 +44,7 @@ _PARTS: Mapping[str, tuple[str, frozenset[str]]] = {
 CONDITIONS = frozenset(
     {"$and", "$or", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$regex"}
 )
-CHANGES = frozenset({"$set", "$unset", "$inc", "$max", "$setOnInsert", "$push", "$pull"})
+CHANGES = frozenset({"$set", "$unset", "$inc", "$max", "$push", "$pull"})
 _WRITES = frozenset({"insert", "update", "delete", "findAndModify"})
 _READS = frozenset({"find", "count"})
 _WHOLE = frozenset({"migrations"})
@@ -157,6 +157,9 @@ def _operators(value: object) -> set[str]:
 
 
 def _changes(name: str, command: Mapping[str, Any]) -> Iterator[str]:
+    # Spelt out by the driver in any case, and not atomic everywhere.
+    if any(item.get("upsert") for item in (command, *command.get("updates", ()))):
+        yield "an upsert"
     changes = [item["u"] for item in command.get("updates", ())]
     changes += [command["update"]] if name == "findAndModify" else []
     for change in changes:

@@ -18,7 +18,8 @@ class MongoNodeDirectory:
     async def beat(self, node: str, now_ms: int, *, bus_healthy: bool) -> None:
         """See NodeDirectory."""
         known = {"seen": now_ms, "bus_healthy": bus_healthy, "left": False}
-        await self._nodes.update_one({"_id": node}, {"$set": known}, upsert=True)
+        if not await self._nodes.update_one({"_id": node}, {"$set": known}):
+            await self._nodes.insert({"_id": node, **known})
 
     async def leave(self, node: str) -> None:
         """See NodeDirectory."""

@@ -26,7 +26,7 @@ from chat_service.directory.rooms import MembershipRow, Preferences, RoomRow
 from chat_service.model.entries import Head
 from chat_service.model.permissions import MEMBER_ROLES, Role
 from chat_service.model.rooms import HistoryAccess, Member, RoomKind, RoomState, Visibility
-from chat_service.storage.mongo import Change, Document, MongoStore, Where
+from chat_service.storage.mongo import Change, Document, MongoStore
 from chat_service.storage.mongo_migrations import Index, MongoMigration
 
 MIGRATIONS = (
@@ -131,8 +131,7 @@ class MongoRoomDirectory:
 
     async def mark_read(self, user: str, room: str, seq: int) -> int:
         """See RoomDirectory. The marker goes first: a mention that stays behind it is counted no more."""
-        change: Change = {"$max": {"seq": seq}, "$setOnInsert": {"user": user, "room": room}}
-        marked = await change_or_make(self._personal, _pair(user, room), change)
+        marked = await change_or_make(self._personal, _own(user, room), {"$max": {"seq": seq}})
         await self._mentions.delete_many({"user": user, "room": room, "seq": {"$lte": seq}})
         return int(marked["seq"])
 
@@ -151,10 +150,10 @@ class MongoRoomDirectory:
     ) -> Preferences:
         """See RoomDirectory."""
         given = {"muted": muted, "favourite": favourite}
-        change: dict[str, Where] = {"$setOnInsert": {"user": user, "room": room}}
-        if changed := {name: value for name, value in given.items() if value is not None}:
-            change["$set"] = changed
-        return _preferences(await change_or_make(self._personal, _pair(user, room), change))
+        changed = {name: value for name, value in given.items() if value is not None}
+        # The names are in any case: a change has to have something in it.
+        change: Change = {"$set": {"user": user, "room": room, **changed}}
+        return _preferences(await change_or_make(self._personal, _own(user, room), change))
 
     async def add_mentions(self, room: str, mentions: Mapping[int, Collection[str]]) -> None:
         """See RoomDirectory. A mention that is there already refuses its repeat by the `_id`."""
@@ -262,6 +261,11 @@ def _membership(row: Document, room: Document, own: Document, mentions: int, use
         muted=preferences.muted,
         favourite=preferences.favourite,
     )
+
+
+def _own(user: str, room: str) -> Document:
+    """What somebody has of a room, before they have said anything of it."""
+    return {"_id": _pair(user, room), "user": user, "room": room, "seq": 0}
 
 
 def _preferences(own: Document) -> Preferences:

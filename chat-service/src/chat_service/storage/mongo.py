@@ -33,7 +33,6 @@ from pymongo import ReturnDocument, UpdateOne  # noqa: E402
 from pymongo.errors import (  # noqa: E402
     BulkWriteError,
     ConfigurationError,
-    DuplicateKeyError,
     InvalidURI,
     OperationFailure,
     PyMongoError,
@@ -286,20 +285,9 @@ class MongoCollection:
         """Store those of up to BATCH_LIMIT documents whose key is free; return the positions of the others."""
         return await self._insert(documents, ordered=False)
 
-    async def update_one(self, where: Where, change: Change, *, upsert: bool = False) -> bool:
-        """Change one document that matches; False where none does.
-
-        With `upsert` one is made then; False where that is refused because its key is taken.
-        """
-
-        async def update(collection: AsyncIOMotorCollection[Document]) -> bool:
-            try:
-                result = await collection.update_one(where, change, upsert=upsert)
-            except DuplicateKeyError:
-                return False
-            return result.matched_count > 0 or result.upserted_id is not None
-
-        return await self._run(update)
+    async def update_one(self, where: Where, change: Change) -> bool:
+        """Change one document that matches; False where none does."""
+        return (await self._run(lambda collection: collection.update_one(where, change))).matched_count > 0
 
     async def update_each(self, changes: Sequence[tuple[Where, Change]]) -> int:
         """Do up to BATCH_LIMIT `update_one`s in any order; return how many found a document."""
@@ -314,18 +302,10 @@ class MongoCollection:
         """Change every document that matches; return how many did."""
         return (await self._run(lambda collection: collection.update_many(where, change))).matched_count
 
-    async def find_one_and_update(self, where: Where, change: Change, *, upsert: bool = False) -> Document | None:
+    async def find_one_and_update(self, where: Where, change: Change) -> Document | None:
         """As `update_one`, returning the document as it is after the change; None for False."""
-
-        async def update(collection: AsyncIOMotorCollection[Document]) -> Document | None:
-            try:
-                return await collection.find_one_and_update(
-                    where, change, upsert=upsert, return_document=ReturnDocument.AFTER
-                )
-            except DuplicateKeyError:
-                return None
-
-        return await self._run(update)
+        after = ReturnDocument.AFTER
+        return await self._run(lambda found: found.find_one_and_update(where, change, return_document=after))
 
     async def delete_one(self, where: Where) -> bool:
         """Remove one document that matches; whether there was one."""
