@@ -238,6 +238,9 @@ def test_scripts_can_be_run(script: Path) -> None:
     assert os.access(script, os.X_OK)
 
 
-def test_ci_runs_the_test_command_of_the_readme() -> None:
+def test_ci_runs_the_test_command_of_the_readme_and_then_the_cluster() -> None:
     assert "make test\n" in (ROOT / "README.md").read_text()
-    assert "exec make test" in (ROOT / ".ci" / "run").read_text()
+    commands = re.findall(
+        r"^(?:exec )?make ([a-z-]+) </dev/null$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE
+    )
+    assert commands == ["test", "cluster-smoke"]
