@@ -20,7 +20,7 @@ from cluster.images import METRICS_SERVER as METRICS_SERVER_IMAGE
 from cluster.images import PROMETHEUS as PROMETHEUS_IMAGE
 from cluster.images import archives
 from cluster.load import TIMED, under_load
-from cluster.release import NAME, Release
+from cluster.release import CLUSTER, NAME, Release
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -71,7 +71,7 @@ def release(prometheus: Prometheus, kubectl: Kubectl, backend_images: str) -> Re
     """The chart in cluster mode, scaled by KEDA, which has all of its metrics."""
     assert backend_images
     backends.start(kubectl)
-    made = Release(kubectl, ("--set=mode=cluster", f"--set=autoscaling.prometheus={prometheus.url}", *SCALING))
+    made = Release(kubectl, (*CLUSTER, f"--set=autoscaling.prometheus={prometheus.url}", *SCALING))
     made.install()
     made.open_edge()
     scaled = (f"scaledobject/{GATEWAYS}", f"scaledobject/{NAME}-worker")
