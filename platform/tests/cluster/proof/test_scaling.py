@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 GATEWAYS = f"{NAME}-gateway"
 CONNECTIONS, MOST = 20, 4
-CROWD = Size(clients=70, people=8, rooms=4, rate=8)
-FEW = Size(clients=16, people=8, rooms=4, rate=8)
+CROWD = Size(clients=70, people=8, rooms=4, rate=4)
+FEW = Size(clients=16, people=8, rooms=4, rate=4)
 """So many that one gateway is enough for them, and that each of four has some."""
 SCALING = (
     "--set=autoscaling.by=keda",
@@ -43,7 +43,7 @@ SCALING = (
     f"--set=autoscaling.gateway.connections={CONNECTIONS}",
     "--set=autoscaling.gateway.scaleDownAfterSeconds=30",
     # How fast this machine is decides nothing here.
-    "--set=autoscaling.gateway.deliveryMs=10000",
+    "--set=autoscaling.gateway.deliveryMs=60000",
     "--set=autoscaling.gateway.cpuPercent=400",
 )
 OUT_S, IN_S, BLIND_S = 180.0, 420.0, 60.0
@@ -107,74 +107,86 @@ async def test_without_its_metrics_it_stays_as_it_is(
         await asyncio.sleep(BLIND_S)
 
     try:
-        async with _sizes(kubectl) as sizes:
+        async with _sizes_of(kubectl) as sizes:
             noticed = await under_load(release, "Prometheus away", wait, size=FEW)
     finally:
         await prometheus.come()
-    report(msgspec.structs.replace(noticed, also=_told(sizes)))
-    assert [size for size, _ in sizes] == [MOST]
+    report(sizes.told_with(noticed))
+    assert sizes.seen == [MOST]
     assert noticed.broken <= TIMED
     assert noticed.reconnects == 0
 
 
 async def test_few_people_are_led_together(release: Release, report: Callable[[Noticed], None]) -> None:
-    kubectl = release.kubectl
     await _grown(release)
+    async with _sizes_of(release.kubectl) as sizes:
 
-    async def wait(_: Gathering) -> None:
-        await kubectl.until("one gateway is left", lambda: _all_gateways(kubectl) == 1, IN_S)
+        async def wait(_: Gathering) -> None:
+            await sizes.until(1, IN_S)
 
-    async with _sizes(kubectl) as sizes:
         noticed = await under_load(release, "scaled in by KEDA", wait, size=FEW)
-    report(msgspec.structs.replace(noticed, also=_told(sizes)))
-    assert [size for size, _ in sizes] == [4, 3, 2, 1]
+    report(sizes.told_with(noticed))
+    assert sizes.seen == [4, 3, 2, 1]
     assert noticed.broken <= TIMED
     assert noticed.reconnects > 0
 
 
 async def _grown(release: Release) -> Noticed | None:
     """Have a crowd come and go where there are not already as many gateways as it needs."""
-    kubectl = release.kubectl
-    if len(kubectl.ready("gateway")) == MOST:
+    if len(release.kubectl.ready("gateway")) == MOST:
         return None
+    async with _sizes_of(release.kubectl) as sizes:
 
-    async def wait(_: Gathering) -> None:
-        await kubectl.until("the gateways are enough", lambda: len(kubectl.ready("gateway")) == MOST, OUT_S)
+        async def wait(_: Gathering) -> None:
+            await sizes.until(MOST, OUT_S)
 
-    async with _sizes(kubectl) as sizes:
         noticed = await under_load(release, "scaled out by KEDA", wait, size=CROWD)
-    return msgspec.structs.replace(noticed, also=_told(sizes))
+    return sizes.told_with(noticed)
+
+
+class _Sizes:
+    """How many gateways were ready, and after how many seconds."""
+
+    def __init__(self, kubectl: Kubectl) -> None:
+        self._kubectl = kubectl
+        self._began = time.monotonic()
+        self._changed = asyncio.Condition()
+        self._seen: list[tuple[int, float]] = []
+
+    @property
+    def seen(self) -> list[int]:
+        """Each size that it came to, in order."""
+        return [size for size, _ in self._seen]
+
+    async def watch(self) -> None:
+        """Look every two seconds: kubectl takes a good part of a core each time."""
+        while True:
+            size = len(await asyncio.to_thread(self._kubectl.ready, "gateway"))
+            if self.seen[-1:] != [size]:
+                async with self._changed:
+                    self._seen.append((size, time.monotonic() - self._began))
+                    self._changed.notify_all()
+                print(f"  {size} gateways after {self._seen[-1][1]:.0f} s")
+            await asyncio.sleep(2)
+
+    async def until(self, size: int, within_s: float) -> None:
+        """Wait for a size."""
+        async with asyncio.timeout(within_s), self._changed:
+            await self._changed.wait_for(lambda: self.seen[-1:] == [size])
+
+    def told_with(self, noticed: Noticed) -> Noticed:
+        """The same with what was seen here."""
+        told = ", ".join(f"{size} after {after:.0f} s" for size, after in self._seen)
+        return msgspec.structs.replace(noticed, also=f"gateways: {told}")
 
 
 @asynccontextmanager
-async def _sizes(kubectl: Kubectl) -> AsyncIterator[list[tuple[int, float]]]:
-    """How many gateways are ready, and after how many seconds, for each time that it changes."""
-    sizes: list[tuple[int, float]] = []
-    began = time.monotonic()
-
-    async def watch() -> None:
-        while True:
-            size = len(await asyncio.to_thread(kubectl.ready, "gateway"))
-            if not sizes or sizes[-1][0] != size:
-                sizes.append((size, time.monotonic() - began))
-                print(f"  {size} gateways after {sizes[-1][1]:.0f} s")
-            await asyncio.sleep(1)
-
-    watching_them = asyncio.create_task(watch())
-    try:
+async def _sizes_of(kubectl: Kubectl) -> AsyncIterator[_Sizes]:
+    sizes = _Sizes(kubectl)
+    async with asyncio.TaskGroup() as group:
+        watching_them = group.create_task(sizes.watch())
         yield sizes
-    finally:
         watching_them.cancel()
-        await asyncio.gather(watching_them, return_exceptions=True)
-
-
-def _told(sizes: list[tuple[int, float]]) -> str:
-    return "gateways: " + ", ".join(f"{size} after {after:.0f} s" for size, after in sizes)
-
-
-def _all_gateways(kubectl: Kubectl) -> int:
-    """Those that are leaving too."""
-    return len(kubectl.items("pods", "--selector=app.kubernetes.io/component=gateway"))
 
 
 def _seen(kubectl: Kubectl) -> int:
