@@ -1,4 +1,4 @@
-"""The images of the tests as archives: the service as it is in this tree, and its databases."""
+"""The images of the tests as archives: the service as it is in this tree, its databases, and its autoscaler."""
 
 from __future__ import annotations
 
@@ -18,8 +18,21 @@ NEXT = "localhost/chat-service:0.2.0"
 """A version after it, with a migration."""
 MONGODB = "docker.io/library/mongo:8.0"
 REDIS = "docker.io/library/redis:8.2"
+KEDA = "ghcr.io/kedacore/keda:2.20.2"
+KEDA_ADAPTER = "ghcr.io/kedacore/keda-metrics-apiserver:2.20.2"
+METRICS_SERVER = "registry.k8s.io/metrics-server/metrics-server:v0.9.0"
+PROMETHEUS = "docker.io/prom/prometheus:v3.14.0"
 
-_BASES = {SERVICE: ("python", "node", "distroless"), NEXT: (), MONGODB: ("mongo",), REDIS: ("redis",)}
+_BASES = {
+    SERVICE: ("python", "node", "distroless"),
+    NEXT: (),
+    MONGODB: ("mongo",),
+    REDIS: ("redis",),
+    KEDA: ("keda",),
+    KEDA_ADAPTER: ("keda-adapter",),
+    METRICS_SERVER: ("metrics-server",),
+    PROMETHEUS: ("prometheus",),
+}
 _OURS = (
     "chat-service/Dockerfile",
     "chat-service/src",
@@ -29,7 +42,17 @@ _OURS = (
 )
 _STAND_INS = ("chat-service/tests/servers/images", "chat-service/tests/servers/ferretdb")
 _NEXT = "platform/tests/cluster/next_version"
-_SOURCES = {SERVICE: _OURS, NEXT: (*_OURS, _NEXT), MONGODB: _STAND_INS, REDIS: _STAND_INS}
+_TOOLS = "platform/tests/cluster/tools"
+_SOURCES = {
+    SERVICE: _OURS,
+    NEXT: (*_OURS, _NEXT),
+    MONGODB: _STAND_INS,
+    REDIS: _STAND_INS,
+    KEDA: (_STAND_INS[0], f"{_TOOLS}/keda"),
+    KEDA_ADAPTER: (_STAND_INS[0], f"{_TOOLS}/keda"),
+    METRICS_SERVER: (_STAND_INS[0], f"{_TOOLS}/metrics-server"),
+    PROMETHEUS: _STAND_INS[:1],
+}
 _BUILT = {
     SERVICE: ("--file=chat-service/Dockerfile", "."),
     NEXT: (f"--file={_NEXT}/Dockerfile", _NEXT),

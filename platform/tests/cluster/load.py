@@ -45,6 +45,8 @@ class Noticed(msgspec.Struct, frozen=True):
     """The longest that a client had no live room for."""
     longest_silence_s: float
     """The longest between two acknowledgements to anybody, while they wrote."""
+    also: str = ""
+    """What else was seen."""
 
     @property
     def broken(self) -> set[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 KEPT = ROOT / ".cache" / "cluster" / "noticed.json"
 PAGE = ROOT / "docs" / "reports" / "cluster.md"
-PLOTTED = ("rolling update", "rollback", "evictions one by one", "scaled 3 to 1 to 4")
+PLOTTED = ("rolling update", "rollback", "evictions one by one", "scaled 3 to 1 to 4", "scaled in by KEDA")
 
 _HOW = """
 People talk through a Service while something is done to what is behind it: they write, edit, delete, react,
@@ -58,6 +58,7 @@ def write(all_noticed: Sequence[Noticed], facts: dict[str, str]) -> None:
         f"**{len(all_noticed)} times something was done under load: {acked:,} acknowledged writes, {lost} lost,"
         f" {doubled} doubled.**",
         _table(all_noticed),
+        *filter(None, ["\n".join(f"- {one.about}: {one.also}" for one in all_noticed if one.also)]),
         _HOW.strip(),
         *(_plotted(one, folder) for one in all_noticed if one.about in PLOTTED),
     ]
