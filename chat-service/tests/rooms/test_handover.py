@@ -250,27 +250,6 @@ async def test_after_a_hand_over_of_unknown_outcome_a_connection_repeats_that_wr
 
 
 @played
-async def test_a_write_in_doubt_is_refused_for_good_where_no_entry_can_allow_it_any_more() -> None:
-    """Bob's edit may lie with A when his message is deleted: from then on no node can store it, so he is told, and
-    goes on. Else he would repeat it for as long as he is connected, and nothing else of his would be taken.
-    """
-    it = losing()
-    it.send(B, write(Kind.EDIT, BOB, "edit", {"text": "better"}, 5), 0)
-    await virtual_loop().idle()
-    it.send(A, write(Kind.DELETE, BOB, "gone", {}, 5), 1)
-    await flow(it)
-    await asyncio.sleep(handover_module.WAIT_S)  # no answer
-    await flow(it)
-    assert error(it, 0) is Code.NOT_FOUND
-    it.send(B, say(BOB, "next"), 0)
-    await flow(it)
-    assert receipt(it, 2).seq == 8
-    it.post.deliver_all()
-    await flow(it)
-    assert [one.key for one in it.log.entries(ROOM)[6:]] == ["gone", "next"]
-
-
-@played
 async def test_a_hand_over_that_the_bus_repeats_is_taken_once() -> None:
     """The repeat comes when the first has been refused and Bob was let in again: taking it would store what
     its sender was told is refused.

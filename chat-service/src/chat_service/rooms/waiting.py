@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from chat_service.model.errors import ChatError, Code, LastingError, unavailable
+from chat_service.model.errors import ChatError, Code, unavailable
 from chat_service.model.writes import Write
 from chat_service.rooms.backoff import overloaded, retry_after_ms
 from chat_service.rooms.deciding import Receipt
@@ -66,7 +66,7 @@ class Waiting:
     doubts: Doubts | None = None
     """Set once it was handed over: whoever took it may store it behind what its connection sends next."""
     doubtful: bool = False
-    """Whether a hand-over of it had no answer: then the log, as read here, refuses it only where that lasts."""
+    """Whether a hand-over of it had no answer: then not even the log, as read here, can refuse it for good."""
 
     @classmethod
     def now(cls, write: Write, origin: object, limits: WriterLimits, *, foreign: bool = False) -> Waiting:
@@ -82,16 +82,10 @@ class Waiting:
             self.answer.set_result(receipt)
 
     def refuse(self, problem: ChatError) -> bool:
-        """Say that the log refuses it; returns whether that is final, as it is without a doubt or if it lasts.
-
-        Whoever took a write that is in doubt decides over it anew as the log goes on (ADR 0011).
-        """
-        lasting = isinstance(problem, LastingError)
-        if self.doubtful and not lasting:
+        """Say that the log refuses it; returns whether that is final, as it is without a doubt."""
+        if self.doubtful and problem.code is not Code.KEY_REUSED:
             self.give_up()
             return False
-        if lasting and self.doubts is not None:
-            self.doubts.settle(self)
         self._answer(problem)
         return True
 
@@ -121,8 +115,7 @@ class Doubts:
     """The connections with a write of unknown outcome that another node may yet store in this room.
 
     No entry of the log fences such a write off. So its connection may send nothing to the room but that same
-    write again, until it is known to be stored, or never to be (ADR 0005): else the two might be stored in the
-    other order.
+    write again, until it is known to be stored (ADR 0005): else the two might be stored in the other order.
     """
 
     def __init__(self) -> None:
@@ -137,7 +130,7 @@ class Doubts:
             self._keys.setdefault(waiting.origin, set()).add(_key(waiting.write))
 
     def settle(self, waiting: Waiting) -> None:
-        """Note that a write is stored, or can never be."""
+        """Note that a write is stored."""
         keys = self._keys.get(waiting.origin, set())
         keys.discard(_key(waiting.write))
         if not keys:
