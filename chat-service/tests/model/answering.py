@@ -1,14 +1,19 @@
 """Answering a send: to its client, or to the node that handed it over; and what a failure takes with it."""
 
 from .flaws import Flaw, Rules
-from .room_state import Answer, AnswerKind, Entry, Reply, State, put_answer, with_writer
-from .verdicts import takes_followers
+from .room_state import Answer, AnswerKind, Entry, Reply, State, doubt_of, put_answer, with_writer
+from .verdicts import goes_along
+
+LASTING: frozenset[AnswerKind] = frozenset({"ack", "duplicate", "key_reused", "gone"})
+"""Answers that nothing appended later can change: they end a doubt."""
 
 
 def settle(rules: Rules, state: State, node: int, send: int, answer: Answer) -> State:
     """Answer a send; one that failed takes the later waiting ones of its connection with it."""
-    answer = _as_allowed(rules, state, node, send, answer)
-    followers = _followers(rules, state, node, send) if _is_failure(answer) else ()
+    allowed = _as_allowed(rules, state, node, send, answer)
+    alone = allowed != answer and rules.flaw is Flaw.DOUBTFUL_REFUSAL_TAKES_NOTHING
+    answer = allowed
+    followers = _followers(rules, state, node, send) if _is_failure(answer) and not alone else ()
     state = _tell(rules, state, node, send, answer)
     for follower in followers:
         outcome = _follower_answer(rules, state, node, follower, answer)
@@ -46,17 +51,16 @@ def _is_failure(answer: Answer) -> bool:
 
 
 def _as_allowed(rules: Rules, state: State, node: int, send: int, answer: Answer) -> Answer:
-    # What becomes of a hand-over that was given up is not known here: its receiver may see a lifted ban.
+    # What becomes of a hand-over that was given up is not known here: its receiver may see a lifted ban. Nothing
+    # brings back what was deleted, or frees a key: those answers are the same on every node.
     doubtful = send in state.writers[node].doubtful and rules.flaw is not Flaw.DOUBTFUL_SEND_IS_REFUSED
     return Answer("unknown") if doubtful and answer.kind in {"refused", "failed"} else answer
 
 
 def _followers(rules: Rules, state: State, node: int, send: int) -> tuple[int, ...]:
-    if not takes_followers(rules, node, send):
-        return ()
-    sends, writer = rules.scenario.sends, state.writers[node]
+    writer = state.writers[node]
     held = writer.handed_over + writer.waiting
-    return tuple(o for o in held if o > send and sends[o].connection == sends[send].connection)
+    return tuple(other for other in held if goes_along(rules, node, writer.served, send, other))
 
 
 def _follower_answer(rules: Rules, state: State, node: int, follower: int, cause: Answer) -> Answer:
@@ -82,17 +86,22 @@ def _tell_client(rules: Rules, state: State, node: int, send: int, answer: Answe
     if answer.kind == "unknown" and (send in writer.doubtful or send in writer.handed_over):
         # No seq fences a hand-over off: its receiver may store it behind whatever is sent next.
         state = _doubt(rules, state, send)
-    if answer.kind in {"ack", "duplicate"}:
-        sent = rules.scenario.sends[send]
-        state = state._replace(doubts=state.doubts - {(sent.connection, sent.key)})
+    if answer.kind in LASTING and not (answer.kind == "gone" and rules.flaw is Flaw.DOUBT_OUTLIVES_ITS_ANSWER):
+        state = _end_doubt(rules, state, send)
     return put_answer(state, send, answer)
+
+
+def _end_doubt(rules: Rules, state: State, send: int) -> State:
+    ended = doubt_of(rules.scenario.sends[send])
+    if rules.flaw is Flaw.DOUBTS_ARE_OF_KEYS:
+        return state._replace(doubts=frozenset(one for one in state.doubts if one[:2] != ended[:2]))
+    return state._replace(doubts=state.doubts - {ended})
 
 
 def _doubt(rules: Rules, state: State, send: int) -> State:
     if rules.flaw is Flaw.CONNECTION_GOES_ON_AFTER_UNKNOWN:
         return state
-    sent = rules.scenario.sends[send]
-    return state._replace(doubts=state.doubts | {(sent.connection, sent.key)})
+    return state._replace(doubts=state.doubts | {doubt_of(rules.scenario.sends[send])})
 
 
 def _tell_origin(state: State, send: int, answer: Answer) -> State:

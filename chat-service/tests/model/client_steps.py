@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .flaws import Flaw, Rules
-from .room_state import NODES, Answer, State, Step, Writer, put_answer, with_writer
+from .room_state import NODES, Answer, State, Step, Writer, doubt_of, put_answer, with_writer
 from .store_steps import replace_command
 
 
@@ -24,8 +24,12 @@ def _receive(rules: Rules, state: State, send: int) -> Step:
     if sent.connection in state.closed:
         state = put_answer(state, send, Answer("failed"))
         return Step("refuses a send on a closed connection", sent.node, state)
-    doubted = {key for connection, key in state.doubts if connection == sent.connection}
-    if doubted and sent.key not in doubted:
+    doubted = {doubt for doubt in state.doubts if doubt.connection == sent.connection}
+    if rules.flaw is Flaw.DOUBTS_ARE_OF_KEYS:
+        admitted = sent.key in {doubt.key for doubt in doubted}
+    else:
+        admitted = doubt_of(sent) in doubted
+    if doubted and not admitted:
         state = put_answer(state, send, Answer("failed"))
         return Step("refuses a send while another one is in doubt", sent.node, state)
     writer = state.writers[sent.node]

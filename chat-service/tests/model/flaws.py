@@ -46,6 +46,9 @@ class Flaw(StrEnum):
     DEADLINE_FAILS_BATCH = "a send whose time is up while its batch is decided is answered as failed"
     REPEAT_IS_REFUSED = "a send repeated after a hand-over with unknown outcome is refused for good"
     CONNECTION_GOES_ON_AFTER_UNKNOWN = "a connection goes on after a handed-over send with unknown outcome"
+    DOUBTFUL_REFUSAL_TAKES_NOTHING = "where a refusal is answered as unknown, what was sent behind it goes on"
+    DOUBT_OUTLIVES_ITS_ANSWER = "a connection stays in doubt about a send that nothing can bring back"
+    DOUBTS_ARE_OF_KEYS = "the answer to one request ends the doubt about another one under the same key"
 
 
 @dataclass(frozen=True)

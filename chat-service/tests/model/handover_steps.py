@@ -26,7 +26,7 @@ def _hand_over(rules: Rules, state: State, node: int) -> Iterator[Step]:
     # What came from the other node is never handed on: it would only travel in circles.
     own = tuple(send for send in free if rules.scenario.sends[send].node == node)
     for size in range(1, min(len(own), rules.scenario.batch_limit) + 1):
-        yield Step(f"hands {size} over", node, _sent_over(state, node, own[:size]))
+        yield Step(f"hands {size} over", node, _sent_over(rules, state, node, own[:size]))
 
 
 def _may_hand_over(rules: Rules, writer: Writer) -> bool:
@@ -35,15 +35,17 @@ def _may_hand_over(rules: Rules, writer: Writer) -> bool:
     return writer.phase == "idle" or (writer.phase == "insert" and rules.flaw is Flaw.HANDS_OVER_WHILE_INSERTING)
 
 
-def _sent_over(state: State, node: int, sends: tuple[int, ...]) -> State:
+def _sent_over(rules: Rules, state: State, node: int, sends: tuple[int, ...]) -> State:
     writer = state.writers[node]
-    number = state.handovers_left
+    number = rules.scenario.handovers - state.handovers_left
     writer = writer._replace(
         waiting=tuple(send for send in writer.waiting if send not in sends),
         handed_over=writer.handed_over + sends,
         tried=writer.tried | set(sends),
     )
-    state = state._replace(handovers=state.handovers | {Handover(number, node, sends)}, handovers_left=number - 1)
+    state = state._replace(
+        handovers=state.handovers | {Handover(number, node, sends)}, handovers_left=state.handovers_left - 1
+    )
     return with_writer(state, node, writer)
 
 
@@ -69,12 +71,13 @@ def _give_up_waiting(rules: Rules, state: State, node: int) -> Step:
 def _take(rules: Rules, state: State, handover: Handover) -> Iterator[Step]:
     node = 1 - handover.origin
     writer = state.writers[node]
-    if handover.number in writer.served and rules.flaw is not Flaw.HANDOVER_TAKEN_TWICE:
+    is_old = any(handover.number <= one.number for one in writer.served)
+    if is_old and rules.flaw is not Flaw.HANDOVER_TAKEN_TWICE:
         return
     sends = tuple(send for send in handover.sends if send not in writer.waiting)
     taken = writer._replace(
         waiting=writer.waiting + sends,
-        served=writer.served | {handover.number},
+        served=writer.served | {handover},
     )
     left = state.handovers if rules.scenario.bus_repeats else state.handovers - {handover}
     yield Step("takes a hand-over", node, with_writer(state._replace(handovers=left), node, taken))

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from .room_state import Answer, Scenario, State, same_key
+from .answering import LASTING
+from .room_state import Answer, AnswerKind, Doubt, Scenario, State, doubt_of, same_key
 
 Invariant = Callable[[Scenario, State], bool]
 
@@ -51,8 +52,8 @@ def key_reused_is_true(scenario: Scenario, state: State) -> bool:
 
 def refused_never_stored(scenario: Scenario, state: State) -> bool:
     """A definite refusal never appears in the log."""
-    refused = {send for send, _ in _answers(state, "refused", "failed", "key_reused")}
-    # To whoever sent it, a refusal speaks of what they sent before on this connection under that key as well.
+    refused = {send for send, _ in _answers(state, "refused", "gone", "failed", "key_reused")}
+    # To whoever sent it, a refusal speaks of what they sent before on this connection as the same request as well.
     if any(_repeats(scenario, entry.send, send) for entry in state.log for send in refused):
         return False
     if any(send.lifts for send in scenario.sends):
@@ -65,14 +66,16 @@ def refused_never_stored(scenario: Scenario, state: State) -> bool:
 
 
 def _repeats(scenario: Scenario, earlier: int, later: int) -> bool:
-    one, other = scenario.sends[earlier], scenario.sends[later]
-    return earlier <= later and one.connection == other.connection and one.key == other.key
+    return earlier <= later and doubt_of(scenario.sends[earlier]) == doubt_of(scenario.sends[later])
 
 
 def refusal_has_reason(scenario: Scenario, state: State) -> bool:
-    """Permission is refused only where the log says why."""
+    """Permission is refused, and something said to be gone, only where the log says why."""
     bans = {scenario.sends[entry.send].bans for entry in state.log}
-    return all(scenario.sends[send].sender in bans for send, _ in _answers(state, "refused"))
+    deleted = {scenario.sends[entry.send].deletes for entry in state.log}
+    return all(scenario.sends[send].sender in bans for send, _ in _answers(state, "refused")) and all(
+        scenario.sends[send].about in deleted for send, _ in _answers(state, "gone")
+    )
 
 
 def nothing_after_ban(scenario: Scenario, state: State) -> bool:
@@ -84,6 +87,26 @@ def nothing_after_ban(scenario: Scenario, state: State) -> bool:
             return False
         banned = (banned | {send.bans}) - {send.lifts, ""}
     return True
+
+
+def nothing_after_deletion(scenario: Scenario, state: State) -> bool:
+    """No entry about a message comes after its deletion."""
+    deleted: set[str] = set()
+    for entry in state.log:
+        send = scenario.sends[entry.send]
+        if send.about in deleted:
+            return False
+        deleted |= {send.deletes} - {""}
+    return True
+
+
+def doubt_ends(scenario: Scenario, state: State) -> bool:
+    """Once a request has an answer that lasts, its connection may go on."""
+    answered: dict[Doubt, AnswerKind] = {}
+    for send, answer in enumerate(state.answers):
+        if answer is not None:
+            answered[doubt_of(scenario.sends[send])] = answer.kind
+    return not any(answered.get(doubt) in LASTING for doubt in state.doubts)
 
 
 def connection_order(scenario: Scenario, state: State) -> bool:
@@ -120,6 +143,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     refused_never_stored,
     refusal_has_reason,
     nothing_after_ban,
+    nothing_after_deletion,
+    doubt_ends,
     connection_order,
 )
 EVERY_SEND_CAN_BE_ANSWERED = "every_send_can_be_answered"

@@ -7,7 +7,7 @@ NODES = (0, 1)
 NODE_NAMES = ("A", "B")
 
 Phase = Literal["idle", "read last", "read entries", "check", "insert"]
-AnswerKind = Literal["ack", "duplicate", "key_reused", "refused", "failed", "unknown"]
+AnswerKind = Literal["ack", "duplicate", "key_reused", "refused", "gone", "failed", "unknown"]
 
 
 class Send(NamedTuple):
@@ -21,6 +21,9 @@ class Send(NamedTuple):
     digest: str = "d1"
     bans: str = ""
     lifts: str = ""
+    about: str = ""
+    """The message that it is about; refused once that is deleted."""
+    deletes: str = ""
     follows: int | None = None
     """The send whose answer the client waits for first; None where it is sent without waiting."""
 
@@ -33,7 +36,11 @@ class Entry(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a client is told. `failed`: not tried, because an earlier send of its connection failed."""
+    """What a client is told.
+
+    `refused`: for a ban, which may be lifted. `gone`: what it is about was deleted, for ever. `failed`: not
+    tried, because an earlier send of its connection failed.
+    """
 
     kind: AnswerKind
     seq: int = 0
@@ -105,8 +112,16 @@ class Writer(NamedTuple):
     """Sends of the unanswered hand-over."""
     doubtful: frozenset[int] = frozenset()
     """Unanswered sends of hand-overs that were given up: the receiver may store them at any time."""
-    served: frozenset[int] = frozenset()
-    """Numbers of the hand-overs taken so far: each is taken once."""
+    served: frozenset[Handover] = frozenset()
+    """Hand-overs taken so far. Their numbers ascend: each is taken once, and none after a later one."""
+
+
+class Doubt(NamedTuple):
+    """A request of unknown outcome that the other node may yet store, and the connection it came by."""
+
+    connection: str
+    key: str
+    digest: str
 
 
 class State(NamedTuple):
@@ -122,8 +137,8 @@ class State(NamedTuple):
     unsent: frozenset[int]
     closed: frozenset[str]
     """Connections that may send nothing more to the room."""
-    doubts: frozenset[tuple[str, str]]
-    """Connections that may send nothing more to the room until they have repeated this key."""
+    doubts: frozenset[Doubt]
+    """Connections that may send nothing more to the room until they have repeated this request."""
     handovers: frozenset[Handover]
     replies: frozenset[Reply]
     published: frozenset[Published]
@@ -177,6 +192,11 @@ def put_answer(state: State, send: int, answer: Answer) -> State:
         answers=(*state.answers[:send], answer, *state.answers[send + 1 :]),
         replies=frozenset(reply for reply in state.replies if reply.send != send),
     )
+
+
+def doubt_of(send: Send) -> Doubt:
+    """The doubt about a send."""
+    return Doubt(send.connection, send.key, send.digest)
 
 
 def same_key(one: Send, other: Send) -> bool:

@@ -203,3 +203,35 @@ HANDOVER_REFUSED = Scenario(
     handovers=1,
     bus_repeats=True,
 )
+REFUSED_IN_DOUBT = Scenario(
+    "a send in doubt is refused and then allowed again, with another one behind it",
+    sends=(
+        Send("k1 to A", A, "c1", "ann", "k1"),
+        Send("k2 to A", A, "c1", "ann", "k2"),
+        Send("ban of ann to B", B, "c2", "bob", "k8", bans="ann"),
+        Send("lift of the ban to B", B, "c3", "eve", "k9", lifts="ann"),
+    ),
+    handovers=2,
+)
+DELETED_IN_DOUBT = Scenario(
+    "what a send is about is deleted while its hand-over has no answer; its connection repeats it and sends on",
+    sends=(
+        Send("k1 about m to A", A, "c1", "ann", "k1", about="m"),
+        Send("k1 about m again, after its answer", A, "c1", "ann", "k1", about="m", follows=0),
+        Send("k2 to A, after that", A, "c1", "ann", "k2", follows=1),
+        Send("deletion of m to B", B, "c2", "bob", "k3", deletes="m"),
+    ),
+    deadlines=1,
+    handovers=2,
+)
+ANOTHER_REQUEST_IN_DOUBT = Scenario(
+    "a connection uses the key of a send in doubt for a request that is refused for good, and sends on",
+    sends=(
+        Send("k1/d1 to A", A, "c1", "ann", "k1"),
+        Send("k1/d2 about m to A, after its answer", A, "c1", "ann", "k1", digest="d2", about="m", follows=0),
+        Send("k2 to A, after that", A, "c1", "ann", "k2", follows=1),
+        Send("deletion of m to B", B, "c2", "bob", "k3", deletes="m"),
+    ),
+    deadlines=1,
+    handovers=1,
+)

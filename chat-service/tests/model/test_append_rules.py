@@ -37,6 +37,9 @@ CASES: tuple[tuple[Scenario, int, set[str]], ...] = (
     (scenarios.HANDOVER_OF_TRIED_SEND, 25_000, HANDED_OVER | LATE | {"reads before it refuses"}),
     (scenarios.HANDOVER_GIVEN_UP, 80_000, HANDED_OVER | LATE | GIVEN_UP),
     (scenarios.HANDOVER_REFUSED, 300, HANDED_OVER | {"answer key_reused", "answer failed"}),
+    (scenarios.REFUSED_IN_DOUBT, 70_000, HANDED_OVER | UNANSWERED | {"answer refused", "answer failed"}),
+    (scenarios.DELETED_IN_DOUBT, 40_000, HANDED_OVER | {"answer gone", "receives a send that is in doubt"}),
+    (scenarios.ANOTHER_REQUEST_IN_DOUBT, 8_000, HANDED_OVER | {"refuses a send while another one is in doubt"}),
 )
 
 

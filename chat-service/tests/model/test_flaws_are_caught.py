@@ -9,6 +9,7 @@ from .invariants import (
     EVERY_SEND_CAN_BE_ANSWERED,
     acked_stays,
     connection_order,
+    doubt_ends,
     key_reused_is_true,
     no_holes,
     nothing_after_ban,
@@ -63,6 +64,9 @@ CAUGHT_BY: dict[Flaw, tuple[Scenario, str]] = {
     Flaw.DEADLINE_FAILS_BATCH: (scenarios.LATE_BATCH, REFUSED),
     Flaw.REPEAT_IS_REFUSED: (scenarios.REPEAT_AND_LIFTED_BAN, REFUSED),
     Flaw.CONNECTION_GOES_ON_AFTER_UNKNOWN: (scenarios.SENDS_ON_AFTER_HANDOVER, ORDER),
+    Flaw.DOUBTFUL_REFUSAL_TAKES_NOTHING: (scenarios.REFUSED_IN_DOUBT, ORDER),
+    Flaw.DOUBT_OUTLIVES_ITS_ANSWER: (scenarios.DELETED_IN_DOUBT, doubt_ends.__name__),
+    Flaw.DOUBTS_ARE_OF_KEYS: (scenarios.ANOTHER_REQUEST_IN_DOUBT, ORDER),
 }
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .flaws import Flaw, Rules
-from .room_state import Answer, Entry, Send, State, Writer, same_key
+from .room_state import Answer, Entry, Handover, Send, State, Writer, same_key
 
 
 class View(NamedTuple):
@@ -14,6 +14,7 @@ class View(NamedTuple):
     keyed: tuple[tuple[int, Entry], ...]
     """(seq, entry) of every entry whose key can be found: in memory, or by the look-up."""
     permissions_checked: bool
+    served: frozenset[Handover]
 
 
 class Plan(NamedTuple):
@@ -29,16 +30,16 @@ def view_of(rules: Rules, state: State, node: int) -> View:
     rechecked_keys = rules.flaw is not Flaw.KEYS_UNCHECKED_AFTER_LOST_RACE or not writer.unsettled
     keyed = _keyed_entries(rules, state, writer) if rechecked_keys else ()
     skips = rules.flaw is Flaw.PERMISSIONS_UNCHECKED_AFTER_LOST_RACE and writer.unsettled
-    return View(node, writer.known, keyed, not skips)
+    return View(node, writer.known, keyed, not skips, writer.served)
 
 
 def plan_batch(rules: Rules, view: View, batch: tuple[int, ...]) -> Plan:
     """Judge the batch in order; it ends before the first send whose verdict hangs on an unstored mate."""
     kept: list[int] = []
     settled: list[tuple[int, Answer]] = []
-    failed_connections: set[str] = set()
+    failed: list[int] = []
     for send in batch:
-        if rules.scenario.sends[send].connection in failed_connections:
+        if any(goes_along(rules, view.node, view.served, other, send) for other in failed):
             continue
         if _hangs_on_mate(rules, view, send, kept):
             break
@@ -47,16 +48,27 @@ def plan_batch(rules: Rules, view: View, batch: tuple[int, ...]) -> Plan:
             kept.append(send)
             continue
         settled.append((send, verdict))
-        if verdict.kind != "duplicate" and takes_followers(rules, view.node, send):
-            failed_connections.add(rules.scenario.sends[send].connection)
+        if verdict.kind != "duplicate":
+            failed.append(send)
     return Plan(tuple(kept), tuple(settled))
 
 
-def takes_followers(rules: Rules, node: int, send: int) -> bool:
-    """Whether a failed send takes the later waiting ones of its connection with it."""
-    if rules.flaw is Flaw.RECEIVER_FORGETS_CONNECTIONS:
-        return rules.scenario.sends[send].node == node
-    return rules.flaw is not Flaw.CONNECTION_GOES_ON_AFTER_FAILURE
+def goes_along(rules: Rules, node: int, served: frozenset[Handover], failed: int, later: int) -> bool:
+    """Whether a failed send takes a later waiting one with it: one of its connection.
+
+    The receiver of hand-overs knows only of each by itself which of its sends share a connection.
+    """
+    one, other = rules.scenario.sends[failed], rules.scenario.sends[later]
+    if (
+        later <= failed
+        or one.connection != other.connection
+        or rules.flaw is Flaw.CONNECTION_GOES_ON_AFTER_FAILURE
+    ):
+        return False
+    if one.node == node:
+        return True
+    together = any({failed, later} <= set(handover.sends) for handover in served)
+    return together and rules.flaw is not Flaw.RECEIVER_FORGETS_CONNECTIONS
 
 
 def is_banned(rules: Rules, entries: tuple[Entry, ...], sender: str) -> bool:
@@ -66,6 +78,13 @@ def is_banned(rules: Rules, entries: tuple[Entry, ...], sender: str) -> bool:
         if sender in (send.bans, send.lifts):
             return send.bans == sender
     return False
+
+
+def is_gone(rules: Rules, entries: tuple[Entry, ...], wanted: Send) -> bool:
+    """Whether what a send is about was deleted."""
+    return bool(wanted.about) and any(
+        rules.scenario.sends[entry.send].deletes == wanted.about for entry in entries
+    )
 
 
 def _keyed_entries(rules: Rules, state: State, writer: Writer) -> tuple[tuple[int, Entry], ...]:
@@ -102,6 +121,8 @@ def _hangs_on_mate(rules: Rules, view: View, send: int, kept: list[int]) -> bool
             return True
         if wanted.sender in (mate.bans, mate.lifts) and rules.flaw is not Flaw.PERMISSIONS_IGNORE_BATCH:
             return True
+        if wanted.about and wanted.about == mate.deletes:
+            return True
     return False
 
 
@@ -117,7 +138,7 @@ def _judge(rules: Rules, view: View, send: int, kept: list[int]) -> Answer | Non
         return Answer("key_reused")
     if banned or _refused_for_mate(rules, wanted, kept):
         return Answer("refused")
-    return None
+    return Answer("gone") if is_gone(rules, view.known, wanted) else None
 
 
 def _repeat_answer(rules: Rules, view: View, send: int, stored: tuple[int, Entry]) -> Answer:

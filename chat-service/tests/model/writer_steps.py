@@ -91,7 +91,7 @@ def _check(rules: Rules, state: State, node: int) -> Step:
     """
     writer = state.writers[node]
     plan = plan_batch(rules, view_of(rules, state, node), writer.batch)
-    refuses = any(answer.kind == "refused" for _, answer in plan.settled)
+    refuses = any(answer.kind in {"refused", "gone"} for _, answer in plan.settled)
     if refuses and not writer.confirmed and rules.flaw is not Flaw.REFUSES_ON_KNOWN_LAST:
         state = with_writer(state, node, writer._replace(phase="read last"))
         return Step("reads before it refuses", node, state)

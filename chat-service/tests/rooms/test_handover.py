@@ -29,7 +29,7 @@ from .judging import check_log, fold_all
 from .memory_directory import MemoryDirectory
 from .memory_log import MemoryLog
 from .virtual_time import played, virtual_loop
-from .writer_world import HISTORY, OneQueue, WriterWorld, error, flow, metrics, nobody, receipt, two_nodes
+from .writer_world import HISTORY, OneQueue, WriterWorld, error, flow, let, metrics, nobody, receipt, two_nodes
 
 A, B = 0, 1
 
@@ -247,6 +247,56 @@ async def test_after_a_hand_over_of_unknown_outcome_a_connection_repeats_that_wr
     it.send(B, say(BOB, "two"), 0)
     await flow(it)
     assert receipt(it, 4).seq == 9
+
+
+@played
+async def test_a_write_in_doubt_is_refused_for_good_where_no_entry_can_allow_it_any_more() -> None:
+    """Bob's edit may lie with A when his message is deleted: from then on no node can store it, so he is told, and
+    goes on. Else he would repeat it for as long as he is connected, and nothing else of his would be taken.
+    """
+    it = losing()
+    it.send(B, write(Kind.EDIT, BOB, "edit", {"text": "better"}, 5), 0)
+    await virtual_loop().idle()
+    it.send(A, write(Kind.DELETE, BOB, "gone", {}, 5), 1)
+    await flow(it)
+    await asyncio.sleep(handover_module.WAIT_S)  # no answer
+    await flow(it)
+    assert error(it, 0) is Code.NOT_FOUND
+    it.send(B, say(BOB, "next"), 0)
+    await flow(it)
+    assert receipt(it, 2).seq == 8
+    it.post.deliver_all()
+    await flow(it)
+    assert [one.key for one in it.log.entries(ROOM)[6:]] == ["gone", "next"]
+
+
+@played
+async def test_what_was_sent_behind_a_write_in_doubt_goes_along_with_a_refusal_of_it() -> None:
+    """A says that "one" is refused, which Bob's node cannot believe: an earlier hand-over of it had no answer, and
+    Bob may be let in again. Were "two" stored then, "one" could still come to stand behind it.
+    """
+    it = losing()
+    it.gates.only = frozenset({"append"})
+    it.send(B, say(BOB, "one"), 0)
+    await virtual_loop().idle()
+    it.post.deliver(0, lose=True)
+    await give_up_waiting(it)
+    it.send(A, write(Kind.LEAVE, ALICE, "out", {"user": BOB}), 0)
+    await virtual_loop().idle()
+    assert [call.name for call in it.gates.waiting] == ["B append", "A append"]
+    it.gates.let(1, Fate.DONE)
+    await virtual_loop().idle()
+    lose(it)
+    await let(it, Fate.DONE)
+    it.send(B, say(BOB, "two"), 0)
+    it.post.deliver(0)
+    await virtual_loop().idle()
+    it.send(A, write(Kind.JOIN, ALICE, "in", {"user": BOB, "role": "member"}), 0)
+    await flow(it)
+    it.post.deliver(0)
+    await flow(it)
+    assert [error(it, 0), error(it, 2)] == [Code.UNAVAILABLE, Code.ABORTED]
+    assert [one.key for one in it.log.entries(ROOM)[6:]] == ["out", "in"]
 
 
 @played

@@ -65,6 +65,10 @@ class ChatError(Exception):
         return shape
 
 
+class LastingError(ChatError):
+    """A refusal that nothing which may yet be appended to the room can lift."""
+
+
 def invalid(message: str) -> ChatError:
     """The request itself is malformed; sending it again cannot help."""
     return ChatError(Code.INVALID, message)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from chat_service.model.entries import Entry, Kind
-from chat_service.model.errors import ChatError, Code, forbidden, invalid, not_found
+from chat_service.model.errors import ChatError, Code, LastingError, forbidden, not_found
 from chat_service.model.ids import SYSTEM_SENDER, USER_GUEST
 from chat_service.model.permissions import Action, Role, may_grant, outranks
 from chat_service.model.rooms import RoomState
@@ -92,13 +92,14 @@ def _message(state: RoomState, write: Write, referred: Entry | None) -> None:
         return
     there = _message_there(state, write, referred)
     if write.target is not None and there.target is not None:
-        raise invalid(f"Message {there.seq} is a reply in a thread itself: write to the thread of {there.target}.")
+        message = f"Message {there.seq} is a reply in a thread itself: write to the thread of {there.target}."
+        raise LastingError(Code.INVALID, message)
 
 
 def _edit(state: RoomState, write: Write, referred: Entry | None) -> None:
     _need(state, write, Action.EDIT_OWN, "Only members of this room may edit messages in it.")
     if _message_there(state, write, referred).sender != write.sender:
-        raise forbidden("Only its author may edit a message.")
+        raise LastingError(Code.FORBIDDEN, "Only its author may edit a message.")
 
 
 def _delete(state: RoomState, write: Write, referred: Entry | None) -> None:
@@ -124,7 +125,7 @@ def _message_there(state: RoomState, write: Write, referred: Entry | None, *, re
     if missing or referred is None or referred.seq < state.readable_from(write.sender):
         raise not_found(f"There is no message {write.refers_to()} in this room.")
     if referred.redacted and not redacted_too:
-        raise not_found(f"Message {referred.seq} was deleted.")
+        raise LastingError(Code.NOT_FOUND, f"Message {referred.seq} was deleted.")
     return referred
 
 

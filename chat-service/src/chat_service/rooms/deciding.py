@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from chat_service.model.entries import Entry, Kind
-from chat_service.model.errors import ChatError, Code, not_found
+from chat_service.model.errors import ChatError, Code, LastingError, not_found
 from chat_service.model.rooms import RoomState
 from chat_service.model.writes import Write, judge, same_request
 from chat_service.rooms.recent import Recent
@@ -121,7 +121,7 @@ def _repeat(decision: Decision, position: int, write: Write, stored: Entry) -> N
         decision.answers.append((position, Receipt(stored.seq, stored.id, stored.ts, duplicate=True)))
         decision.repeated.append(stored)
     else:
-        problem = ChatError(
+        problem = LastingError(
             Code.KEY_REUSED,
             f"Key {write.key!r} was used for another request (entry {stored.seq}). Make a new key for each.",
         )

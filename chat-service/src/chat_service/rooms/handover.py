@@ -19,7 +19,7 @@ import structlog
 
 from chat_service.bus import Bus, HandOver, HandOverAnswer, Life
 from chat_service.model.entries import Kind
-from chat_service.model.errors import ChatError, Code
+from chat_service.model.errors import ChatError, Code, LastingError
 from chat_service.model.writes import Write
 from chat_service.rooms.deciding import Receipt
 from chat_service.rooms.waiting import Doubts, Waiting
@@ -73,9 +73,13 @@ class _Outcome(msgspec.Struct, frozen=True, array_like=True):
     receipt: Receipt | None = None
     code: Code | None = None
     message: str = ""
+    lasting: bool = False
 
     def verdict(self) -> Receipt | ChatError | None:
-        return self.receipt if self.code is None else ChatError(self.code, self.message)
+        if self.code is None:
+            return self.receipt
+        kind = LastingError if self.lasting else ChatError
+        return kind(self.code, self.message)
 
 
 _pack = msgspec.msgpack.Encoder()
@@ -299,5 +303,5 @@ def _outcome(answer: asyncio.Future[Receipt]) -> _Outcome:
     if problem is None:
         return _Outcome(answer.result())
     if isinstance(problem, ChatError) and problem.code is not Code.UNAVAILABLE:
-        return _Outcome(code=problem.code, message=problem.message)
+        return _Outcome(code=problem.code, message=problem.message, lasting=isinstance(problem, LastingError))
     return _Outcome()

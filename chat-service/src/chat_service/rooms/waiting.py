@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from chat_service.model.errors import ChatError, Code, unavailable
+from chat_service.model.errors import ChatError, Code, LastingError, unavailable
 from chat_service.model.writes import Write
 from chat_service.rooms.backoff import overloaded, retry_after_ms
 from chat_service.rooms.deciding import Receipt
@@ -66,7 +66,7 @@ class Waiting:
     doubts: Doubts | None = None
     """Set once it was handed over: whoever took it may store it behind what its connection sends next."""
     doubtful: bool = False
-    """Whether a hand-over of it had no answer: then not even the log, as read here, can refuse it for good."""
+    """Whether a hand-over of it had no answer: then the log, as read here, refuses it only where that lasts."""
 
     @classmethod
     def now(cls, write: Write, origin: object, limits: WriterLimits, *, foreign: bool = False) -> Waiting:
@@ -82,10 +82,16 @@ class Waiting:
             self.answer.set_result(receipt)
 
     def refuse(self, problem: ChatError) -> bool:
-        """Say that the log refuses it; returns whether that is final, as it is without a doubt."""
-        if self.doubtful and problem.code is not Code.KEY_REUSED:
+        """Say that the log refuses it; returns whether that is final, as it is without a doubt or if it lasts.
+
+        Whoever took a write that is in doubt decides over it anew as the log goes on (ADR 0011).
+        """
+        lasting = isinstance(problem, LastingError)
+        if self.doubtful and not lasting:
             self.give_up()
             return False
+        if lasting and self.doubts is not None:
+            self.doubts.settle(self)
         self._answer(problem)
         return True
 
@@ -111,40 +117,45 @@ class Waiting:
             self.answer.set_exception(problem)
 
 
+Request = tuple[str, str, str]
+"""Sender, key and digest. Another request under the same key says nothing about this one."""
+
+
 class Doubts:
     """The connections with a write of unknown outcome that another node may yet store in this room.
 
     No entry of the log fences such a write off. So its connection may send nothing to the room but that same
-    write again, until it is known to be stored (ADR 0005): else the two might be stored in the other order.
+    write again, until it is known to be stored, or never to be (ADR 0005): else the two might be stored in the
+    other order.
     """
 
     def __init__(self) -> None:
-        self._keys: WeakKeyDictionary[object, set[tuple[str, str]]] = WeakKeyDictionary()
+        self._requests: WeakKeyDictionary[object, set[Request]] = WeakKeyDictionary()
 
     def __bool__(self) -> bool:
-        return len(self._keys) > 0
+        return len(self._requests) > 0
 
     def add(self, waiting: Waiting) -> None:
         """Note a write; one whose key the server made cannot be sent again, and holds nothing up."""
         if waiting.write.own_key:
-            self._keys.setdefault(waiting.origin, set()).add(_key(waiting.write))
+            self._requests.setdefault(waiting.origin, set()).add(_request(waiting.write))
 
     def settle(self, waiting: Waiting) -> None:
-        """Note that a write is stored."""
-        keys = self._keys.get(waiting.origin, set())
-        keys.discard(_key(waiting.write))
-        if not keys:
-            self._keys.pop(waiting.origin, None)
+        """Note that a write is stored, or can never be."""
+        requests = self._requests.get(waiting.origin, set())
+        requests.discard(_request(waiting.write))
+        if not requests:
+            self._requests.pop(waiting.origin, None)
 
     def admit(self, waiting: Waiting) -> None:
         """Let a write through where its connection may go on, and the doubt stay with one that is sent again.
 
         Raises ChatError `aborted` where another write has to be sent again first.
         """
-        keys = self._keys.get(waiting.origin) if self._keys else None
-        if keys is None:
+        requests = self._requests.get(waiting.origin) if self._requests else None
+        if requests is None:
             return
-        if _key(waiting.write) not in keys:
+        if _request(waiting.write) not in requests:
             message = "It is not known yet whether an earlier write was stored. Repeat that one first."
             raise ChatError(Code.ABORTED, message)
         waiting.tried = waiting.doubtful = True
@@ -173,5 +184,5 @@ class Load:
         self.chars -= chars
 
 
-def _key(write: Write) -> tuple[str, str]:
-    return write.sender, write.key
+def _request(write: Write) -> Request:
+    return write.sender, write.key, write.digest

@@ -211,9 +211,10 @@ class RoomWriter:
         for waiting, verdict in known:
             if isinstance(verdict, Receipt):
                 waiting.accept(verdict)
-            elif waiting.refuse(verdict):
-                refused.append(waiting)
-        self._take_along(refused, (*self._batch, *self._queue), final=True)
+            else:
+                refused.append((waiting, waiting.refuse(verdict)))
+        for waiting, final in refused:
+            self._take_along([waiting], (*self._batch, *self._queue), final=final)
 
     async def _write(self, batch: list[Waiting]) -> None:
         """Decide over `batch` and insert what is accepted; what has no answer then is to be tried again."""
