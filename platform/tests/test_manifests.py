@@ -1,0 +1,39 @@
+"""Every manifest of the platform is what the real APIs take, and every YAML file is of a known kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatch
+
+import pytest
+
+from api_schemas import Unreachable, problems_of, schema_of
+from manifests import PLATFORM, documents, objects
+
+PLAIN: tuple[str, ...] = ()
+"""Files that hold values or lists of ours rather than Kubernetes objects, as patterns below platform/."""
+
+
+@pytest.fixture(scope="module")
+def _schemas(lacking: Callable[[str], None]) -> None:
+    try:
+        schema_of("v1", "Service")
+    except Unreachable as problem:
+        lacking(f"the schemas of Kubernetes (a folder in KUBERNETES_SCHEMAS, or {problem})")
+
+
+@pytest.mark.usefixtures("_schemas")
+def test_the_apis_take_every_manifest() -> None:
+    """Fields and values by the schemas of the versions that are installed, and the rules (CEL) in them."""
+    found = [f"{one}: {problem}" for one in objects() for problem in problems_of(one.content)]
+    assert not found, "\n".join(found)
+
+
+def test_every_file_is_of_a_known_kind() -> None:
+    """An object without its kind would be taken for values, and be looked at by nobody."""
+    strange = [
+        str(one)
+        for one in documents()
+        if not one.is_object and not any(fnmatch(str(one.path.relative_to(PLATFORM)), plain) for plain in PLAIN)
+    ]
+    assert not strange
