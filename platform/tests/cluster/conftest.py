@@ -22,6 +22,7 @@ from cluster.images import MONGODB, NEXT, REDIS, SERVICE, archives  # noqa: E402
 from cluster.kubectl import Kubectl, KubernetesError  # noqa: E402
 from cluster.load import Noticed  # noqa: E402
 from cluster.local import LocalCluster  # noqa: E402
+from cluster.release import Release  # noqa: E402
 
 RESTRICTED = {f"pod-security.kubernetes.io/{kind}": "restricted" for kind in ("enforce", "warn", "audit")}
 
@@ -104,6 +105,15 @@ def kubectl(everywhere: Kubectl, request: pytest.FixtureRequest) -> Iterator[Kub
             print(_state(inside))
     finally:
         everywhere.run("delete", "namespace", name, "--wait", "--timeout=120s", within_s=150)
+
+
+@pytest.fixture(scope="module")
+def release(kubectl: Kubectl) -> Release:
+    """The chart with its defaults, its data gone when it is uninstalled; other installs have their own fixture."""
+    made = Release(kubectl, ("--set=persistence.whenDeleted=Delete",))
+    made.install()
+    made.open_edge()
+    return made
 
 
 def _state(kubectl: Kubectl) -> str:

@@ -13,21 +13,11 @@ from cluster.release import EDGE, NAME, Release
 if TYPE_CHECKING:
     from chaos.gathering import Gathering
 
-    from cluster.kubectl import Kubectl
 
 KINDS = (
     *("statefulsets", "deployments", "jobs", "pods", "services", "configmaps", "secrets", "serviceaccounts"),
     *("persistentvolumeclaims", "networkpolicies", "poddisruptionbudgets", "controllerrevisions"),
 )
-
-
-@pytest.fixture(scope="module")
-def release(kubectl: Kubectl) -> Release:
-    """The chart with its defaults, its data gone when it is uninstalled."""
-    made = Release(kubectl, ("--set=persistence.whenDeleted=Delete",))
-    made.install()
-    made.open_edge()
-    return made
 
 
 def test_it_serves(release: Release) -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from cluster.kubectl import KubernetesError
 from cluster.release import NAME, Release
-
-if TYPE_CHECKING:
-    from cluster.kubectl import Kubectl
 
 CONTAINER = """
 import os, pathlib
@@ -26,14 +21,6 @@ status = dict(line.split(":\\t", 1) for line in lines if ":\\t" in line)
 print(status["CapEff"].strip(), status["NoNewPrivs"].strip(), status["Seccomp"].strip())
 print(pathlib.Path("/var/run/secrets/kubernetes.io").exists())
 """
-
-
-@pytest.fixture(scope="module")
-def release(kubectl: Kubectl) -> Release:
-    """The chart with its defaults."""
-    made = Release(kubectl, ("--set=persistence.whenDeleted=Delete",))
-    made.install()
-    return made
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
-
 from cluster.load import TIMED, under_load
 from cluster.release import NAME, Release
 
@@ -15,17 +13,7 @@ if TYPE_CHECKING:
 
     from chaos.gathering import Gathering
 
-    from cluster.kubectl import Kubectl
     from cluster.load import Noticed
-
-
-@pytest.fixture(scope="module")
-def release(kubectl: Kubectl) -> Release:
-    """The chart with its defaults."""
-    made = Release(kubectl, ("--set=persistence.whenDeleted=Delete",))
-    made.install()
-    made.open_edge()
-    return made
 
 
 async def test_what_was_said_survives_the_pod(release: Release, report: Callable[[Noticed], None]) -> None:
