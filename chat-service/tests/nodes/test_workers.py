@@ -22,7 +22,7 @@ from servers.webhook_receiver import OK, Arrival, Behaviour
 WARNS = {
     *("jobs.redis_away", "jobs.waits", "jobs.sweep_failed", "jobs.hint_lost", "indexer.waits", "redactor.waits"),
     *("dependency.changed", "webhook.given_up", "bus.unwell", "store.unavailable", "chore.failed"),
-    "vigilance.peer_died",
+    *("vigilance.peer_died", "peers.gone"),
 }
 """What a process says that was stopped for a while, or whose Redis was, or whose peer was killed."""
 
