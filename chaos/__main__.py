@@ -43,6 +43,7 @@ def main() -> int:
             result = uvloop.run(_until_told_to_end(run(experiment, seed, _scale(options))))
             sys.stdout.write(results.summary(result) + "\n")
             sys.stdout.flush()
+            kept = [one for one in kept if (one.name, one.seed, one.world) != (result.name, seed, result.world)]
             kept.append(msgspec.structs.replace(result, command=_command()))
             results.write(KEPT, kept)
     if options.report:
@@ -84,7 +85,7 @@ def _options() -> Namespace:
         help=f"write {PAGE.relative_to(ROOT)} (done anyway where all rounds are run)",
     )
     parser.add_argument("--store", default="", help="what the server at CHAT_TEST_MONGODB_URI is, for the report")
-    parser.add_argument("--again", action="store_true", help="add to the results of the last time")
+    parser.add_argument("--again", action="store_true", help="add to the last results, or take their place")
     options = parser.parse_args()
     options.report = options.report or options.round is None
     if options.seed is None:

@@ -38,7 +38,8 @@ def find_swapped(case: Case) -> Iterator[str]:
     """Two operations of one client in one room that stand in another order than they were sent in.
 
     Only where the earlier one had gone before the later one wherever that went: an answer that asks for a repeat,
-    or a client that gave one up, leaves the order open.
+    or a client that gave one up, leaves the order open. So does a connection whose answers were lost, where the
+    earlier one was stored by a repeat on a later one: that answer may have asked for it.
     """
     for operations in case.writes.values():
         by_client: dict[str, list[Operation]] = defaultdict(list)
@@ -55,8 +56,19 @@ def find_swapped(case: Case) -> Iterator[str]:
 def _in_front(case: Case, earlier: Operation, later: Operation) -> bool:
     ack = case.first_ack(earlier)
     sent = {attempt.connection: attempt.at for attempt in reversed(earlier.attempts)}
+    stored_from = _stored_from(earlier, ack)
     for attempt in later.attempts:
         acked_before = ack is not None and ack.at < attempt.at
-        if not acked_before and sent.get(attempt.connection, attempt.at + 1) > attempt.at:
+        sent_before = sent.get(attempt.connection, attempt.at + 1) <= attempt.at
+        if not acked_before and not (sent_before and sent[attempt.connection] >= stored_from):
             return False
     return True
+
+
+def _stored_from(operation: Operation, ack: Acked | None) -> float:
+    """When it had first gone out on the last of the connections by which it may have been stored."""
+    went = [attempt for attempt in operation.attempts if ack is None or attempt.at <= ack.at]
+    connections = {attempt.connection: attempt.at for attempt in reversed(went)}
+    if ack is not None and ack.duplicate and len(connections) > 1:
+        del connections[went[-1].connection]
+    return max(connections.values())

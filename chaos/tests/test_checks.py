@@ -9,6 +9,7 @@ import pytest
 
 from chaos.checks import CHECKS, judge
 from chaos.history import (
+    Acked,
     Attempt,
     Away,
     Departure,
@@ -125,6 +126,20 @@ def swap_two_of_one_client(history: History, _: Ending) -> None:
     history.operations.remove(second)
     history.operations.insert(0, second)
     second.attempts = [Attempt("ann's#1", "node-0", 39.0)]
+
+
+def swap_two_although_the_first_was_not_refused(history: History, _: Ending) -> None:
+    """Both go out again on another connection, where the first is stored already: it was not refused before."""
+    swap_two_of_one_client(history, _)
+    again_on_the_next_connection(history, stored_before=True)
+
+
+def again_on_the_next_connection(history: History, *, stored_before: bool) -> None:
+    """What `swap_two_of_one_client` swapped is repeated; its first one is answered."""
+    first, second = operation(history, "a.3"), operation(history, "a.1")
+    for one, at in ((first, 90.0), (second, 90.1)):
+        one.attempts.append(Attempt("ann's#2", "node-0", at))
+    first.acks = [Acked(8, "i8", duplicate=stored_before, node="node-0", at=90.5)]
 
 
 def store_one_twice(history: History, ending: Ending) -> None:
@@ -285,6 +300,7 @@ BREAKS: tuple[tuple[str, Callable[[History, Ending], None]], ...] = (
     ("one order", let_nodes_differ),
     ("order in time", store_one_before_what_was_acknowledged),
     ("order of a connection", swap_two_of_one_client),
+    ("order of a connection", swap_two_although_the_first_was_not_refused),
     ("no duplicate", store_one_twice),
     ("delivered whole", skip_one),
     ("delivered whole", show_one_twice),
@@ -325,6 +341,14 @@ def test_what_is_broken_is_found(check: str, breaks: Callable[[History, Ending],
     history, ending = sound.round_()
     breaks(history, ending)
     assert check in found(history, ending)
+
+
+def test_a_refusal_that_was_lost_on_its_way_leaves_the_order_open() -> None:
+    """The first was stored only by its repeat: its first answer may have asked for that, and was never heard."""
+    history, ending = sound.round_()
+    swap_two_of_one_client(history, ending)
+    again_on_the_next_connection(history, stored_before=False)
+    assert "order of a connection" not in found(history, ending)
 
 
 def test_every_check_is_shown_to_find_something() -> None:
