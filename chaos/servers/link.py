@@ -96,6 +96,9 @@ class Link:
             await self._pass_on(client_reader, client, server_reader, server)
         except OSError:
             pass
+        except asyncio.CancelledError:
+            # Only `stop` cancels it, and a server of Python 3.11 reports a task that ends so as an error.
+            pass
         finally:
             for writer in filter(None, (client, server)):
                 self._writers.discard(writer)
