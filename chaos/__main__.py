@@ -43,8 +43,7 @@ def main() -> int:
             result = uvloop.run(_until_told_to_end(run(experiment, seed, _scale(options))))
             sys.stdout.write(results.summary(result) + "\n")
             sys.stdout.flush()
-            kept = [one for one in kept if (one.name, one.seed, one.world) != (result.name, seed, result.world)]
-            kept.append(msgspec.structs.replace(result, command=_command()))
+            kept = results.replaced(kept, msgspec.structs.replace(result, command=_command()))
             results.write(KEPT, kept)
     if options.report:
         report.write(PAGE, kept, ROUNDS)

@@ -181,6 +181,16 @@ def write(path: Path, results: list[Result]) -> None:
     path.write_bytes(msgspec.json.encode(results))
 
 
+def replaced(kept: list[Result], result: Result) -> list[Result]:
+    """What was kept with a result in it, which takes the place of that of the same round, seed and world."""
+
+    def is_old(one: Result) -> bool:
+        return (one.round, one.seed, one.world) == (result.round, result.seed, result.world)
+
+    others = [one for one in kept if not is_old(one)]
+    return [*others, result]
+
+
 def promises() -> dict[str, tuple[str, ...]]:
     """The checks of each promise."""
     names = sorted({promise for check in CHECKS for promise in check.promises})

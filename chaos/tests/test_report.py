@@ -32,6 +32,11 @@ def test_results_are_kept_and_read_again(tmp_path: Path) -> None:
     assert results.read(tmp_path / "nothing.json") == []
 
 
+def test_a_round_that_is_run_again_takes_the_place_of_its_old_result() -> None:
+    others = [replace(_result(), seed=8), replace(_result(), world="1 node"), replace(_result(), round="calm")]
+    assert results.replaced([_result(broken=True), *others], _result()) == [*others, _result()]
+
+
 def test_a_broken_promise_is_not_overlooked(tmp_path: Path) -> None:
     page = tmp_path / "chaos.md"
     report.write(page, [_result(), _result(broken=True)], ROUNDS)
