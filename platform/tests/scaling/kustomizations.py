@@ -26,10 +26,18 @@ def built(folder: Path, *components: Path) -> list[Object]:
         objects += built(place) if place.is_dir() else _objects(place)
     _patch(objects, told.get("patches", []), folder)
     for component in (*(folder / name for name in told.get("components", [])), *components):
-        added = _told(component)
-        objects += [one for name in added.get("resources", []) for one in _objects(component / name)]
-        _patch(objects, added.get("patches", []), component)
+        _add(objects, component)
     return objects
+
+
+def _add(objects: list[Object], component: Path) -> None:
+    """Put a component's part to objects: its resources, its own components, then its patches."""
+    told = _told(component)
+    for name in told.get("resources", []):
+        objects += _objects(component / name)
+    for name in told.get("components", []):
+        _add(objects, component / name)
+    _patch(objects, told.get("patches", []), component)
 
 
 def _told(folder: Path) -> dict[str, Any]:
