@@ -251,13 +251,13 @@ def test_the_descheduler_leaves_draining_pods_alone() -> None:
     assert list(problems_of_descheduling(POLICY)) == []
 
 
-def test_the_addon_has_this_policy_and_no_other() -> None:
-    """The chart of the Descheduler takes its policy as a value; where the add-on has one, it is this one."""
+def test_the_descheduler_has_this_policy_and_no_other() -> None:
+    """Its chart makes a ConfigMap of the same name, unless the add-on says that there is no policy."""
+    (made,) = yaml.safe_load((FOLDER / "descheduler" / "kustomization.yaml").read_text())["configMapGenerator"]
+    assert made == {"name": "descheduler", "files": ["policy.yaml"]}
     values = PLATFORM / "addons" / "descheduler" / "values.yaml"
-    told = yaml.safe_load(values.read_text()) if values.is_file() else {}
-    head = {"apiVersion", "kind"}
-    mine = {key: value for key, value in POLICY.items() if key not in head}
-    assert told.get("deschedulerPolicy", mine) == mine
+    told = yaml.safe_load(values.read_text()) if values.is_file() else {"deschedulerPolicy": None}
+    assert told["deschedulerPolicy"] is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ from manifests import CLOUDS, ENVIRONMENTS, PLATFORM, REPOSITORY
 from rendering import CHART, Object
 
 FOLDER = PLATFORM / "recovery"
-VELERO = FOLDER / "velero"
 PAGE = REPOSITORY / "docs" / "operations" / "recovery.md"
 ADDONS = {
     *("kube-system", "istio-system", "istio-ingress", "istio-eastwest", "gatekeeper-system", "cert-manager"),
@@ -43,7 +42,7 @@ ADDONS = {
 
 
 def kept_by(cloud: str, environment: str) -> list[Object]:
-    return built(VELERO / cloud, VELERO / "environments" / environment)
+    return built(FOLDER / cloud, FOLDER / "environments" / environment)
 
 
 def problems_of_backups(those: list[Object], environment: str) -> Iterator[str]:
