@@ -222,6 +222,9 @@ async def test_what_redis_forgets_is_taken_when_it_is_offered_again(server: Redi
         claim = await queue.take()
         server.command("FLUSHALL")
         await queue.done(claim)
+        assert await queue.waiting() is None
+        assert await queue.waiting() == 0
+        assert queue.healthy
         await queue.offer([B])
         async with asyncio.timeout(SOON_S):
             assert (await queue.take()).work == B
