@@ -47,9 +47,10 @@ def svg(seen: Seen, scaling: Scaling) -> str:
         ),
         _legend(
             _TOP + PANEL + _GAP - 8,
-            (("connections: fullest", _WANTED), ("emptiest", _READY), ("target", _LIMIT), ("limit", _DRAINING)),
+            (("fullest", _WANTED), ("emptiest", _READY), ("target", _LIMIT), ("limit", _DRAINING)),
         ),
-        f'<text x="{_LEFT}" y="{_TOP - 12}" font-weight="bold">{escape(seen.day.name)}</text>',
+        f'<text x="{_LEFT}" y="{_TOP - 12}" font-weight="bold">{escape(seen.day.name)}: gateways</text>',
+        f'<text x="{_LEFT}" y="{_TOP + PANEL + _GAP - 8}" font-weight="bold">connections of a gateway</text>',
         "</svg>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
