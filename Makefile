@@ -33,6 +33,7 @@ typecheck: environment ## Check types
 	@.venv/bin/mypy
 	@.venv/bin/mypy loadtests/bench
 	@.venv/bin/mypy chaos
+	@MYPYPATH=platform/autoscaling:helm/tests .venv/bin/mypy --follow-imports=silent platform/autoscaling/simulate
 	@MYPYPATH=platform/tests:chat-service/tests/stack .venv/bin/mypy -p cluster
 
 .PHONY: format
@@ -57,6 +58,10 @@ lock: environment ## Compile the locks from pyproject.toml (ARGS=--upgrade for t
 .PHONY: bench
 bench: environment ## Measure the service beside the official server (ARGS="--only fanout --repeats 3 --report")
 	@PYTHONPATH=loadtests .venv/bin/python -m bench $(ARGS)
+
+.PHONY: simulate
+simulate: environment helm ## Let the autoscaling of the chart meet an office day and worse, and write docs/reports/autoscaling.md
+	@PYTHONPATH=platform/autoscaling:helm/tests .venv/bin/python -m simulate
 
 .PHONY: up
 up: ## Start the stack of compose.yaml on http://localhost:8000: nodes, MongoDB, Redis, HAProxy

@@ -137,6 +137,9 @@ workerGrace: {{ add $stop 5 }}
 {{- if and .Values.serviceAccount.identity (not .Values.cloud) -}}
 {{- fail "serviceAccount.identity needs cloud: aws, gcp or azure" -}}
 {{- end -}}
+{{- if and $cluster (ne .Values.autoscaling.by "none") (gt (int (include "chat.drain" . | fromYaml).grace) 1800) -}}
+{{- fail "drainSeconds is too long for autoscaling, which can wait for 1800 s at most between two pods that go: 1775 or less" -}}
+{{- end -}}
 {{- range $part := list "gateway" "worker" -}}
 {{- $bounds := index $.Values.autoscaling $part -}}
 {{- if gt (int $bounds.min) (int $bounds.max) -}}

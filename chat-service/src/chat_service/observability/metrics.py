@@ -58,6 +58,7 @@ class Metrics:
         self.slow_readers = counter("chat_slow_readers", "Connections whose live entries were cut.")
         self.dependency_up = gauge("chat_dependency_up", "Whether a dependency answers: 1 or 0.", ["dependency"])
         self.jobs_lag_entries = gauge("chat_jobs_lag_entries", "Entries that a job has still to see.", ["job"])
+        self.jobs_waiting = gauge("chat_jobs_waiting", "Works that wait for a worker to take them.")
         self.webhook_deliveries = counter(
             "chat_webhook_deliveries", "Attempts to deliver to webhooks by how they ended.", ["outcome"]
         )
