@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	log "github.com/sirupsen/logrus"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
 
 	"github.com/argoproj/argo-cd/v3/applicationset/controllers/template"
 	"github.com/argoproj/argo-cd/v3/applicationset/generators"
@@ -69,14 +71,14 @@ func registered(from repository) (map[string]bool, error) {
 	type file struct {
 		Cluster struct{ Name string }
 	}
-	names, err := from.GetFiles(nil, url, revision, "", "platform/argocd/clusters/*.yaml", false, false)
+	names, err := from.GetFiles(context.Background(), url, revision, "", "platform/argocd/clusters/*.yaml", false, false)
 	if err != nil {
 		return nil, err
 	}
 	known := map[string]bool{}
 	for name, text := range names {
 		var one file
-		if err := lenient(text, &one); err != nil {
+		if err := yaml.Unmarshal(text, &one); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		known[one.Cluster.Name] = true

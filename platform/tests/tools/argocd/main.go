@@ -4,8 +4,8 @@
 //
 //	argocd-says applications REPOSITORY    the Applications of every ApplicationSet, and what their projects refuse
 //	argocd-says kinds REPOSITORY           whether a project lets a kind be synced
-//	argocd-says health                     what a health script says of an object
-//	argocd-says rbac                       what a policy lets a subject do
+//	argocd-says health                     what the health scripts say of objects
+//	argocd-says rbac                       whether a policy lets a subject do something
 package main
 
 import (

@@ -12,8 +12,9 @@ import (
 )
 
 type healthQuestion struct {
-	Script string         `json:"script"`
-	Object map[string]any `json:"object"`
+	// What resource.customizations of the settings says.
+	Customizations string           `json:"customizations"`
+	Objects        []map[string]any `json:"objects"`
 }
 
 type healthAnswer struct {
@@ -21,13 +22,20 @@ type healthAnswer struct {
 	Message string `json:"message"`
 }
 
-// health runs each script as Argo CD does: in its Lua, without the libraries that it withholds.
-func health(questions []healthQuestion) ([]healthAnswer, error) {
+// health finds the script for each object and runs it as Argo CD does: in its Lua, without what that withholds.
+func health(question healthQuestion) ([]healthAnswer, error) {
+	overrides := lua.ResourceHealthOverrides{}
+	if err := yaml.UnmarshalStrict([]byte(question.Customizations), &overrides); err != nil {
+		return nil, fmt.Errorf("resource.customizations: %w", err)
+	}
 	said := []healthAnswer{}
-	for _, one := range questions {
-		status, err := lua.VM{}.ExecuteHealthLua(&unstructured.Unstructured{Object: one.Object}, one.Script)
+	for _, one := range question.Objects {
+		status, err := overrides.GetResourceHealth(&unstructured.Unstructured{Object: one})
 		if err != nil {
 			return nil, fmt.Errorf("the script: %w", err)
+		}
+		if status == nil {
+			return nil, fmt.Errorf("there is no script for %v of %v", one["kind"], one["apiVersion"])
 		}
 		said = append(said, healthAnswer{string(status.Status), status.Message})
 	}
@@ -63,6 +71,3 @@ func access(question accessQuestion) ([]bool, error) {
 	}
 	return said, nil
 }
-
-// lenient reads what it knows of a file.
-func lenient(text []byte, into any) error { return yaml.Unmarshal(text, into) }
