@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -100,21 +101,23 @@ def test_no_two_applications_own_one_thing() -> None:
 def test_paths_and_files_of_values_are_there() -> None:
     for one in applications():
         for source in one.sources:
-            base = REPOSITORY / source["path"] if "path" in source and source["repoURL"] == GIT else REPOSITORY
-            # A part of the platform that is not in this checkout at all is not asked for.
-            if "path" in source and source["repoURL"] == GIT and (PLATFORM / base.relative_to(REPOSITORY).parts[1]).exists():
-                assert base.is_dir(), f"{one.name}: there is no folder {source['path']}"
-                for component in source.get("kustomize", {}).get("components", []):
-                    assert (base / component).is_dir(), f"{one.name}: there is no component {component}"
+            base = REPOSITORY
+            if source["repoURL"] == GIT and "path" in source:
+                base = REPOSITORY / source["path"]
+                # A part of the platform that is not in this checkout at all is not asked for.
+                if REPOSITORY.joinpath(*Path(source["path"]).parts[:2]).is_dir():
+                    wanted = [base, *(base / part for part in source.get("kustomize", {}).get("components", []))]
+                    missing = [str(folder) for folder in wanted if not folder.is_dir()]
+                    assert not missing, f"{one.name}: there is no {missing}"
             for file in source.get("helm", {}).get("valueFiles", []):
                 if not OPTIONAL.fullmatch(file):
                     assert _there(base, file), f"{one.name}: there is no file {file}"
 
 
-def _there(base: object, file: str) -> bool:
+def _there(base: Path, file: str) -> bool:
     if file.startswith("$values/"):
         return (REPOSITORY / file.removeprefix("$values/")).is_file()
-    return (REPOSITORY / file.lstrip("/") if file.startswith("/") else base / file).is_file()  # type: ignore[operator]
+    return (REPOSITORY / file.lstrip("/") if file.startswith("/") else base / file).is_file()
 
 
 def test_every_file_of_values_is_used() -> None:
@@ -143,10 +146,10 @@ def test_what_differs_by_cluster_is_filled_in() -> None:
 
 
 def test_files_of_a_world_are_in_the_bucket_of_its_home() -> None:
-    values = {one.labels["platform.chat.example.org/environment"]: set() for one in applications() if one.set == "chat"}
+    values: dict[str, set[str]] = {}
     for one in applications():
         if one.set == "chat":
             environment = one.labels["platform.chat.example.org/environment"]
-            values[environment].add(one.sources[0]["helm"]["values"])
+            values.setdefault(environment, set()).add(one.sources[0]["helm"]["values"])
     assert all(len(different) == 1 for different in values.values()), values
     assert "s3://chat-prod-files" in values["prod"].pop()
