@@ -1,4 +1,4 @@
-"""What the tests of GitOps need of the machine: Argo CD's rules as a program, Helm, and the schemas of the real APIs."""
+"""What the tests of GitOps need of the machine: Argo CD's rules as a program, Helm, and schemas of the APIs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The install script: clean by shellcheck, and done again it does the same; tried with stand-ins for kubectl and Helm."""
+"""The install script: clean by shellcheck; done again it does the same; tried with stand-ins for kubectl, Helm."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def run(tmp_path: Path) -> Callable[..., list[str]]:
     def run(*arguments: str) -> list[str]:
         (tmp_path / "log").write_text("")
         path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-        subprocess.run([SCRIPT, *arguments], env={"PATH": path, "SEEN": str(tmp_path)}, check=True, capture_output=True)
+        subprocess.run(
+            [SCRIPT, *arguments], env={"PATH": path, "SEEN": str(tmp_path)}, check=True, capture_output=True
+        )
         return (tmp_path / "log").read_text().splitlines()
 
     return run
@@ -69,7 +71,10 @@ def test_argo_cd_comes_before_what_it_reads(run: Callable[..., list[str]]) -> No
     assert applied[0].endswith("argocd.yaml")
     assert applied[1].endswith("root-app.yaml")
     assert all("--server-side" in line for line in applied)
-    assert any("wait --for=condition=established" in line for line in seen[seen.index(applied[0]) : seen.index(applied[1])])
+    assert any(
+        "wait --for=condition=established" in line
+        for line in seen[seen.index(applied[0]) : seen.index(applied[1])]
+    )
     assert all("--context mgmt" in line for line in seen if line.startswith("kubectl"))
 
 

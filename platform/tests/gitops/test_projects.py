@@ -1,10 +1,9 @@
-"""Projects have the rights that their applications need, computed from add-ons, folders and the rendered chart, and no more."""
+"""Projects have the rights that add-ons, folders and the rendered chart need, and no more."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,11 +72,14 @@ def test_a_project_leads_to_the_namespaces_that_it_needs_and_no_other(project: s
 
 @cache
 def of_the_chart(environment: str) -> frozenset[tuple[str, str]]:
-    """Group and kind of whatever the chart makes in an environment, in all of its clouds; its tests are not synced."""
+    """Group and kind of whatever the chart makes in an environment's clouds; its tests are not synced."""
     made = set()
     for one in applications():
         if one.set == "chat" and one.cluster.startswith(f"{environment}-"):
-            files = [REPOSITORY / file.lstrip("/") if file.startswith("/") else CHART / file for file in _files(one.spec)]
+            files = [
+                REPOSITORY / file.lstrip("/") if file.startswith("/") else CHART / file
+                for file in _files(one.spec)
+            ]
             values = one.spec["source"]["helm"]["values"]
             for thing in rendered(*(f"--values={file}" for file in files), values=values):
                 if thing["metadata"].get("annotations", {}).get("helm.sh/hook") != "test":
@@ -90,7 +92,7 @@ def _files(application: dict[str, Any]) -> list[str]:
 
 
 def _group(api_version: str) -> str:
-    return api_version.split("/")[0] if "/" in api_version else ""
+    return api_version.split("/", maxsplit=1)[0] if "/" in api_version else ""
 
 
 @pytest.mark.usefixtures("argocd", "helm")
@@ -186,5 +188,3 @@ def test_the_pipeline_may_ask_for_a_sync_but_not_in_production() -> None:
 
     assert may("chat-dev") == may("chat-staging") == {"get", "sync"}
     assert may("chat-prod") == {"get"}
-
-

@@ -48,7 +48,11 @@ def test_each_of_our_kinds_has_a_health(kind: str) -> None:
     [
         ({}, "Progressing", "has not looked"),
         ({"Synced": GOOD}, "Progressing", "has not looked"),
-        ({"Synced": GOOD, "Ready": ("False", "Creating", "waiting for the subnet", 3)}, "Progressing", "the subnet"),
+        (
+            {"Synced": GOOD, "Ready": ("False", "Creating", "waiting for the subnet", 3)},
+            "Progressing",
+            "the subnet",
+        ),
         ({"Synced": GOOD, "Ready": ("False", "Unavailable", "no endpoint", 3)}, "Degraded", "no endpoint"),
         (
             {"Synced": ("False", "ReconcileError", "no such region", 3), "Ready": READY},
@@ -75,7 +79,11 @@ def test_conditions_without_a_generation_count() -> None:
 
 @pytest.mark.parametrize(
     ("right", "wrong"),
-    [("is(\"Healthy\")", "is(\"Helthy\")"), ("ready.status", "redy.status"), ("platform.chat.example.org/*", "platfrm/*")],
+    [
+        ('is("Healthy")', 'is("Helthy")'),
+        ("ready.status", "redy.status"),
+        ("platform.chat.example.org/*", "platfrm/*"),
+    ],
 )
 def test_a_broken_script_is_caught(right: str, wrong: str) -> None:
     broken = CONFIGURATION["cm"]["resource.customizations"]
@@ -128,7 +136,7 @@ def may(*asks: tuple[str, str, str, str], policy: str = CONFIGURATION["rbac"]["p
 
 def test_people_may_do_what_the_table_says() -> None:
     decided = may(*(row[:4] for row in TABLE))
-    assert [row[:4] + (said,) for row, said in zip(TABLE, decided, strict=True)] == TABLE
+    assert [(*row[:4], said) for row, said in zip(TABLE, decided, strict=True)] == TABLE
 
 
 def test_a_broken_policy_is_caught() -> None:
