@@ -10,7 +10,7 @@ import pytest
 from api_schemas import Unreachable, schema_of
 from gitops import SAYS
 from manifests import PLATFORM
-from rendering import CHART, HELM
+from rendering import HELM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,9 @@ def schemas(lacking: Callable[[str], None]) -> None:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A copy of the repository that may be broken: the platform and the chart."""
-    shutil.copytree(PLATFORM, tmp_path / "platform", ignore=shutil.ignore_patterns("tests"))
-    shutil.copytree(CHART, tmp_path / "helm" / "chat")
+    """A copy of what Argo CD reads of the platform, which may be broken."""
+    for part in ("addons", "argocd", "bootstrap"):
+        shutil.copytree(PLATFORM / part, tmp_path / "platform" / part)
+    for file in ("versions.yaml", "README.md"):
+        shutil.copy(PLATFORM / file, tmp_path / "platform" / file)
     return tmp_path

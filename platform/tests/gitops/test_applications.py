@@ -1,4 +1,4 @@
-"""What the ApplicationSets generate, expanded by Argo CD's own code: the right things in the right places, once."""
+"""What the ApplicationSets generate, expanded by Argo CD's own code: the right things in their places, once."""
 
 from __future__ import annotations
 
