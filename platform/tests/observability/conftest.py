@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from extraction import PROMQL, PROMTOOL, TOOLS
+
+from api_schemas import Unreachable, schema_of
 from rendering import HELM
 
 if TYPE_CHECKING:
@@ -29,3 +30,12 @@ def alloy(lacking: Callable[[str], None]) -> str:
     if not reader.is_file():
         lacking("the reader of Alloy's configuration (scripts/promtool builds it)")
     return str(reader)
+
+
+@pytest.fixture(scope="session")
+def schemas(lacking: Callable[[str], None]) -> None:
+    """Let a test ask for the schemas of the real APIs."""
+    try:
+        schema_of("v1", "ConfigMap")
+    except Unreachable as problem:
+        lacking(f"the schemas of Kubernetes (a folder in KUBERNETES_SCHEMAS, or {problem})")

@@ -1,4 +1,4 @@
-"""Every expression of PromQL that the repository has, with where it stands: rules, dashboards, triggers, analyses."""
+"""Every expression of PromQL here, with where it stands: in rules, dashboards, triggers and analyses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Seen:
-    """What Prometheus's parser sees in an expression: the series with the labels matched, and labels grouped by."""
+    """What Prometheus's parser sees: the series with the labels matched, and the labels grouped by."""
 
     series: dict[str, list[str]]
     groups: list[str]
@@ -80,7 +80,7 @@ def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def in_release(one: dict[str, Any]) -> Iterator[Expression]:
     """What KEDA and the analysis of a canary ask Prometheus."""
-    spec = one["spec"]
+    spec = one.get("spec", {})
     if one["kind"] == "ScaledObject":
         asked = [trigger for trigger in spec["triggers"] if trigger["type"] == "prometheus"]
         yield from (Expression(f"{name_of(one)} {each['name']}", each["metadata"]["query"]) for each in asked)
@@ -130,3 +130,8 @@ def written(rule: dict[str, Any], folder: Path) -> Path:
     file = folder / f"{rule['metadata']['name']}.json"
     file.write_text(json.dumps({"groups": rule["spec"]["groups"]}))
     return file
+
+
+def levels_named() -> set[str]:
+    """The names of all recorded series."""
+    return {rule["record"] for _, rule in rules() if "record" in rule}
