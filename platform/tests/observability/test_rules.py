@@ -129,7 +129,7 @@ def test_every_alert_says_how_bad_and_what() -> None:
 
 def test_no_name_is_given_twice() -> None:
     """Neither an alert of the chart that the platform has too, nor a level that is recorded twice."""
-    given = [rule.get("alert") or rule.get("record") for _, rule in rules()]
+    given = [rule.get("alert") or rule["record"] for _, rule in rules()]
     assert sorted(given) == sorted(set(given))
 
 

@@ -163,10 +163,12 @@ def test_a_trace_leads_to_levels_that_are_recorded() -> None:
 
 
 def test_dashboards_ask_sources_that_there_are() -> None:
+    """By name, or by a variable that lets the reader choose one."""
     for name, dashboard in dashboards().items():
-        asked = [*panels(dashboard), *dashboard["templating"]["list"]]
-        uids = {one["datasource"]["uid"] for one in asked if "datasource" in one}
-        assert uids <= sources().keys(), name
+        variables = dashboard["templating"]["list"]
+        asked = {one["datasource"]["uid"] for one in (*panels(dashboard), *variables) if "datasource" in one}
+        chosen = {f"${{{one['name']}}}" for one in variables if one["type"] == "datasource"}
+        assert asked <= sources().keys() | chosen, name
 
 
 def test_a_source_that_is_not_there_and_a_way_that_is_missing_are_caught() -> None:
