@@ -18,6 +18,8 @@ from manifests import REPOSITORY
 SERIES = Path(__file__).parent / "series"
 PAGES = "https://git.example.org/chat/platform/blob/main/"
 SEVERITIES = {"critical", "warning"}
+FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
+"""The question by which tests see what fires; its answer names everything that does."""
 
 pytestmark = pytest.mark.usefixtures("prometheus")
 
@@ -82,10 +84,6 @@ def test_every_rule_is_seen_at_work(name: str) -> None:
                 assert any(rule["alert"] not in some for some in fired), f"{rule['alert']} is never seen silent"
             else:
                 assert re.search(rf"(?<![\w:]){rule['record']}(?![\w:])", values), f"no value of {rule['record']}"
-
-
-FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
-"""The question by which tests see what fires; its answer names everything that does."""
 
 
 def runbook_problems(rule: dict[str, Any]) -> str:
