@@ -146,12 +146,17 @@ def kept(name: str, filters: list[dict[str, Any]], labels: dict[str, str] | None
     return True
 
 
+def _prometheus(file: str) -> dict[str, Any]:
+    """What an add-on's file of values says of Prometheus."""
+    path = PLATFORM / "addons" / "kube-prometheus-stack" / file
+    if not path.is_file():
+        pytest.skip("nothing installs Prometheus yet")
+    return yaml.safe_load(path.read_text())["prometheus"]["prometheusSpec"]  # type: ignore[no-any-return]
+
+
 def test_clusters_write_to_the_hub_what_it_is_asked_for() -> None:
     """What dashboards and the hub's rules read; and of two servers only one writes, or sums would double."""
-    file = PLATFORM / "addons" / "kube-prometheus-stack" / "values.yaml"
-    if not file.is_file():
-        pytest.skip("nothing installs Prometheus yet")
-    (target,) = yaml.safe_load(file.read_text())["prometheus"]["prometheusSpec"]["remoteWrite"]
+    (target,) = _prometheus("values.yaml")["remoteWrite"]
     filters = target["writeRelabelConfigs"]
     asked = {
         name for one in _asked_of_the_hub() for name in one if name in levels() or name in AT_THE_HUB
@@ -161,8 +166,23 @@ def test_clusters_write_to_the_hub_what_it_is_asked_for() -> None:
         name for name in sorted(asked) if not kept(name, filters, {"prometheus_replica": "prometheus-x-0"})
     ]
     assert target["sendExemplars"]
-    assert not kept("chat_connections", filters)
+    assert not kept("chat_connections", filters, {"prometheus_replica": "prometheus-x-0"})
     assert not kept("namespace:chat_nodes:count", filters, {"prometheus_replica": "prometheus-x-1"})
+
+
+def test_the_hub_is_one_server() -> None:
+    """Writers that are spread over two leave half of what they say in each."""
+    assert _prometheus("values-mgmt.yaml").get("replicas", 1) == 1
+
+
+def test_every_series_knows_its_cluster() -> None:
+    """Levels are recorded by cluster, and external labels are put only on what leaves."""
+    (scraped,) = (one for one in _prometheus("values.yaml")["scrapeClasses"] if one["default"])
+    (label,) = scraped["relabelings"]
+    assert label == {
+        "targetLabel": "cluster",
+        "replacement": "{{ .Values.prometheus.prometheusSpec.externalLabels.cluster }}",
+    }
 
 
 def _asked_of_the_hub() -> list[set[str]]:
