@@ -37,6 +37,8 @@ def on_series(rule: dict[str, Any], folder: Path) -> str:
     name = rule["metadata"]["name"]
     test = yaml.safe_load((SERIES / f"{name}.yaml").read_text())
     test["rule_files"] = [written(rule, folder).name]
+    # Else promtool takes them in any order, and an alert may see the level of one round before.
+    test["group_eval_order"] = [group["name"] for group in rule["spec"]["groups"]]
     (folder / "test.json").write_text(json.dumps(test))
     return said_by("test", "rules", "test.json", folder=folder)
 
