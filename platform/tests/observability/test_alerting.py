@@ -73,7 +73,7 @@ def test_only_development_is_silent_out_of_hours() -> None:
 
 
 def quiet_problems(config: dict[str, Any]) -> Iterator[str]:
-    """What no schema sees: names in routes that nobody has, and alerts in inhibitions that no rule gives."""
+    """What no schema sees: names in routes that nobody has, days in no order, alerts that no rule gives."""
     receivers = {one["name"] for one in config["receivers"]}
     intervals = {one["name"] for one in config.get("muteTimeIntervals", [])}
     waiting = [config["route"]]
@@ -85,6 +85,7 @@ def quiet_problems(config: dict[str, Any]) -> Iterator[str]:
         yield from (
             f"a route is silent in {name}" for name in route.get("muteTimeIntervals", []) if name not in intervals
         )
+    yield from _days_in_disorder(config.get("muteTimeIntervals", []))
     alerts = {rule["alert"] for _, rule in rules() if "alert" in rule}
     for inhibition in config["inhibitRules"]:
         for one in (*inhibition["sourceMatch"], *inhibition["targetMatch"]):
@@ -92,6 +93,16 @@ def quiet_problems(config: dict[str, Any]) -> Iterator[str]:
                 for name in one["value"].split("|"):
                     if name not in alerts:
                         yield f"an inhibition names {name}, which no rule gives"
+
+
+def _days_in_disorder(intervals: list[dict[str, Any]]) -> Iterator[str]:
+    """Alertmanager's week begins on Sunday, and it refuses its whole configuration for a range across that."""
+    days = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+    for one in intervals:
+        for weekdays in (each for interval in one["timeIntervals"] for each in interval.get("weekdays", [])):
+            first, _, last = weekdays.partition(":")
+            if days.index(first) > days.index(last or first):
+                yield f"{one['name']} has the days {weekdays}, which end before they begin"
 
 
 @pytest.mark.usefixtures("prometheus")
@@ -104,10 +115,12 @@ def test_a_route_to_nowhere_and_an_alert_that_is_none_are_caught() -> None:
     broken = spec()
     broken["route"]["routes"][0]["receiver"] = "hartbeat"
     broken["route"]["routes"][-1]["muteTimeIntervals"] = ["at-night"]
+    broken["muteTimeIntervals"][0]["timeIntervals"][0]["weekdays"] = ["saturday:sunday"]
     broken["inhibitRules"][1]["sourceMatch"][0]["value"] = "ChatStoreDwon"
     said = "\n".join(quiet_problems(broken))
     assert "hartbeat" in said
     assert "at-night" in said
+    assert "end before they begin" in said
     assert "ChatStoreDwon" in said
 
 
