@@ -19,7 +19,7 @@ dev: environment ## The same with demo data, reloading on change
 	@scripts/dev
 
 .PHONY: test
-test: lint node ferretdb helm argocd ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
+test: lint node ferretdb helm argocd promtool ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
 	@scripts/test $(TESTS)
 	@$(if $(TESTS),,scripts/test-web)
 
@@ -116,7 +116,7 @@ clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node ferretdb helm argocd kubernetes
+.PHONY: environment node ferretdb helm argocd kubernetes promtool
 environment:
 	@scripts/environment dev
 node: environment
@@ -129,3 +129,5 @@ argocd: environment
 	@scripts/argocd
 kubernetes: environment
 	@scripts/kubernetes
+promtool: environment
+	@scripts/promtool

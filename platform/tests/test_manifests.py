@@ -18,6 +18,7 @@ PLAIN: tuple[str, ...] = (
     "argocd/clusters/*.yaml",
     "argocd/manifests/*.yaml",
     "bootstrap/argocd-values.yaml",
+    "observability/dashboards/Chart.yaml",
     "recovery/order.yaml",
 )
 """Files that hold values or lists of ours rather than Kubernetes objects, as patterns below platform/."""
