@@ -19,7 +19,7 @@ class Request:
 
     @property
     def api(self) -> tuple[str, str]:
-        """API group, and resource with its subresource: `rollouts.argoproj.io/status` is (argoproj.io, rollouts/status)."""
+        """Group, and resource with its subresource: argoproj.io, rollouts/status."""
         name, _, subresource = self.resource.partition("/")
         resource, _, group = name.partition(".")
         return group, f"{resource}/{subresource}" if subresource else resource

@@ -1,4 +1,4 @@
-"""Who there is in a cluster, for the matrix of the network: pods of the chat, one peer for each namespace, and the outside."""
+"""Who there is in a cluster: pods of the chat, one peer for each other namespace, and the outside."""
 
 from __future__ import annotations
 

@@ -74,7 +74,13 @@ class Policies:
         if not peer.namespace:
             return None
         openings: Openings = {}
-        denied: Openings = {}
+        closed = self._by_kubernetes(peer, direction, openings)
+        if not self._by_cilium(peer, direction, openings) and not closed:
+            return None
+        return {key: partly for key, partly in openings.items() if not self._denied(peer, direction, *key)}
+
+    def _by_kubernetes(self, peer: Peer, direction: Direction, openings: Openings) -> bool:
+        """Add what Kubernetes's policies open. Returns whether one closes the rest."""
         closed = False
         for one in self._plain:
             kinds = one["spec"].get("policyTypes")
@@ -84,18 +90,30 @@ class Policies:
                 closed = True
                 for rule in one["spec"].get(direction) or []:
                     _add(openings, self._plain_rule(one, rule, peer, direction))
+        return closed
+
+    def _by_cilium(self, peer: Peer, direction: Direction, openings: Openings) -> bool:
+        """Add what Cilium's policies open. Returns whether one closes the rest: some are made to open only."""
+        closed = False
         for one in self._cilium:
-            if not self._concerns(one, peer, one["spec"]["endpointSelector"]):
-                continue
             rules = one["spec"].get(direction) or []
-            closed = closed or bool(rules and one["spec"].get("enableDefaultDeny", {}).get(direction, True))
-            for rule in rules:
-                _add(openings, self._cilium_rule(one, rule, direction))
-            for rule in one["spec"].get(f"{direction}Deny") or []:
-                _add(denied, self._cilium_rule(one, rule, direction))
-        if not closed:
-            return None
-        return {key: partly for key, partly in openings.items() if key not in denied}
+            if rules and self._concerns(one, peer, one["spec"]["endpointSelector"]):
+                closed = closed or one["spec"].get("enableDefaultDeny", {}).get(direction, True)
+                for rule in rules:
+                    _add(openings, self._cilium_rule(one, rule, direction))
+        return closed
+
+    def _denied(self, peer: Peer, direction: Direction, other: Peer, port: Port) -> bool:
+        """Whether a policy of Cilium denies what others may allow."""
+        for one in self._cilium:
+            rules = one["spec"].get(f"{direction}Deny") or []
+            if rules and self._concerns(one, peer, one["spec"]["endpointSelector"]):
+                denied: Openings = {}
+                for rule in rules:
+                    _add(denied, self._cilium_rule(one, rule, direction))
+                if (other, port) in denied or (other, "any") in denied:
+                    return True
+        return False
 
     def flows(self) -> Iterator[tuple[Peer, Peer, Port, bool]]:
         """Who may talk to whom at which port: both sides have to let it pass. Two open sides say nothing."""
@@ -118,7 +136,9 @@ class Policies:
 
     # Kubernetes's own policies
 
-    def _plain_rule(self, one: Object, rule: Object, peer: Peer, direction: Direction) -> Iterator[tuple[Peer, Port]]:
+    def _plain_rule(
+        self, one: Object, rule: Object, peer: Peer, direction: Direction
+    ) -> Iterator[tuple[Peer, Port]]:
         side = _OTHER_SIDE[direction]
         if rule.keys() - {side, "ports"}:
             raise NotUnderstood(f"{one['metadata']['name']}: {rule}")
@@ -175,7 +195,8 @@ class Policies:
         said = rule[kind]
         if kind.endswith("Endpoints"):
             return bool(other.namespace) and any(
-                _is(selector, other) and (_names_namespace(selector) or self._is_near(one, other)) for selector in said
+                _is(selector, other) and (_names_namespace(selector) or self._is_near(one, other))
+                for selector in said
             )
         if kind.endswith("Entities"):
             return bool(other.entities & {*said})

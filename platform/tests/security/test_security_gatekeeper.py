@@ -76,7 +76,9 @@ def test_every_suite_holds() -> None:
 
 def test_cel_comes_first() -> None:
     """Rego only where other objects are looked up (ADR 0016)."""
-    engines = {policy: read(GATEKEEPER / policy / "template.yaml")["spec"]["targets"][0]["code"] for policy in POLICIES}
+    engines = {
+        policy: read(GATEKEEPER / policy / "template.yaml")["spec"]["targets"][0]["code"] for policy in POLICIES
+    }
     rego = {policy for policy, (code,) in engines.items() if code["engine"] != "K8sNativeValidation"}
     assert rego == {"disruption-budget"}
     assert "data.inventory" in (GATEKEEPER / "disruption-budget" / "template.yaml").read_text()
@@ -117,7 +119,9 @@ def test_production_refuses_an_image_without_digest() -> None:
 @pytest.mark.parametrize(("environment", "action"), [("dev", "warn"), ("staging", "deny"), ("prod", "deny")])
 def test_an_environment_differs_in_what_follows_only(environment: str, action: str) -> None:
     constraints = [
-        one for one in of_room("gatekeeper", Cluster(environment, "gcp")) if one["apiVersion"].startswith("constraints")
+        one
+        for one in of_room("gatekeeper", Cluster(environment, "gcp"))
+        if one["apiVersion"].startswith("constraints")
     ]
     assert {one["spec"]["enforcementAction"] for one in constraints} == {action}
     digest = {"image-digest"} if environment == "prod" else set()
@@ -134,11 +138,23 @@ def chat_container(pod: Object) -> Object:
 
 # What is broken in a pod of the chat, and what has to be said of it.
 SLIPS: list[tuple[str, str, Callable[[Object], Any]]] = [
-    ("image-tag", "these images move", lambda pod: chat_container(pod).update(image="registry.example.org/chat/a:latest")),
-    ("image-digest", "by their digest", lambda pod: chat_container(pod).update(image="registry.example.org/chat/a:1")),
+    (
+        "image-tag",
+        "these images move",
+        lambda pod: chat_container(pod).update(image="registry.example.org/chat/a:latest"),
+    ),
+    (
+        "image-digest",
+        "by their digest",
+        lambda pod: chat_container(pod).update(image="registry.example.org/chat/a:1"),
+    ),
     ("image-registry", "not allowed here", lambda pod: chat_container(pod).update(image="docker.io/a/b:1")),
     ("run-as-non-root", "may run as root", lambda pod: pod["spec"]["securityContext"].update(runAsUser=0)),
-    ("no-privilege", "keep privileges", lambda pod: chat_container(pod)["securityContext"].update(privileged=True)),
+    (
+        "no-privilege",
+        "keep privileges",
+        lambda pod: chat_container(pod)["securityContext"].update(privileged=True),
+    ),
     ("no-privilege", "hostNetwork", lambda pod: pod["spec"].update(hostNetwork=True)),
     (
         "no-privilege",
@@ -156,7 +172,9 @@ SLIPS: list[tuple[str, str, Callable[[Object], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("policy", "said", "slip"), SLIPS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("policy", "said", "slip"), SLIPS, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_slip_in_the_chart_is_refused(policy: str, said: str, slip: Callable[[Object], Any]) -> None:
     those = copy.deepcopy([*of_chat(PROD)])
     pod = pod_of(pick(those, "Rollout", "chat-gateway"))

@@ -149,11 +149,12 @@ def test_a_namespace_without_its_closing_policy_is_caught() -> None:
     assert policies.opened(Peer("stranger", namespace="chat", labels={"run": "stranger"}), "ingress") is None
 
 
-def test_a_policy_of_cilium_that_opens_the_metadata_is_caught() -> None:
-    network, one = changed(of_room("network", PROD), "CiliumClusterwideNetworkPolicy", "metadata")
-    network.remove(one)
-    network, one = changed(tuple(network), "NetworkPolicy", "identity", "velero")
+def test_a_way_to_the_metadata_of_a_node_is_closed_by_cilium_and_only_by_it() -> None:
+    network, one = changed(of_room("network", PROD), "NetworkPolicy", "identity", "velero")
     one["spec"]["egress"][0]["to"] = [{"ipBlock": {"cidr": "169.254.0.0/16"}}]
+    assert "velero -> node metadata 80 in prod-aws" not in difference(network)
+    network, one = changed(tuple(network), "CiliumClusterwideNetworkPolicy", "metadata")
+    network.remove(one)
     assert "velero -> node metadata 80 in prod-aws" in difference(network)
 
 

@@ -30,7 +30,8 @@ def wrong(cluster: Cluster, those: tuple[Object, ...] | list[Object]) -> list[st
     return [
         f"{row['role']} {row['verb']} {row['resource']} in {cluster}: {may}"
         for row in ROWS
-        if (may := rights.allows(request_of(row, cluster.environment))) is not (cluster.environment in row["allowed"])
+        if (may := rights.allows(request_of(row, cluster.environment)))
+        is not (cluster.environment in row["allowed"])
     ]
 
 
@@ -88,7 +89,7 @@ def test_the_page_shows_the_table() -> None:
     shown = [
         [cell.strip().strip("`") for cell in line.strip("|").split("|")]
         for line in PAGE.read_text().splitlines()
-        if line.startswith("| developer") or line.startswith("| operator") or line.startswith("| ci ")
+        if line.startswith(("| developer", "| operator", "| ci "))
     ]
     assert shown == [cells(row) for row in ROWS], "\n".join(line(row) for row in ROWS)
 
