@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -13,14 +14,14 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from manifests import CLOUDS, ENVIRONMENTS, PLATFORM, REPOSITORY
-from rendering import NAMESPACE, Combination, Object, rendered
+from rendering import CHART, NAMESPACE, Combination, Object, rendered
 
 KUSTOMIZE = REPOSITORY / ".cache" / "tools" / "kustomize"
 SECURITY = PLATFORM / "security"
 EVERYWHERE = ("namespaces", "rbac", "network", "mesh", "gatekeeper", "secrets")
 WORKLOAD_ONLY = ("image-policy",)
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
-"""Stands for the one that the pipeline commits for production."""
+"""Stands for the one that the pipeline commits."""
 
 # Of what a release may hold, these are the cluster's and not a namespace's.
 _CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass"}
@@ -90,12 +91,26 @@ def of_cluster(cluster: Cluster) -> tuple[Object, ...]:
 
 
 @cache
-def of_chat(cluster: Cluster, mode: str = "") -> tuple[Object, ...]:
-    """The chart as it is installed in a cluster, with the namespaces that Helm leaves to the installation."""
+def of_chat(cluster: Cluster) -> tuple[Object, ...]:
+    """The chart as Argo CD installs it in a cluster, with the namespaces that Helm leaves to the installation."""
     if not cluster.runs_chat:
         return ()
-    arguments = Combination(cluster.environment, cluster.cloud, mode).arguments
-    return tuple(placed(rendered(*arguments, f"--set=image.digest={DIGEST}")))
+    return tuple(placed(rendered(*(f"--values={path}" for path in values_of(cluster)))))
+
+
+@cache
+def of_chart(combination: Combination) -> tuple[Object, ...]:
+    """The chart as somebody may install it who has only the chart, and a digest of the image."""
+    return tuple(placed(rendered(*combination.arguments, f"--set=image.digest={DIGEST}")))
+
+
+def values_of(cluster: Cluster) -> Iterator[Path]:
+    """The files of values that Argo CD gives to the chart in a cluster, in their order."""
+    (application,) = yaml.safe_load_all((PLATFORM / "argocd" / "applicationsets" / "chat.yaml").read_text())
+    own = yaml.safe_load((PLATFORM / "argocd" / "clusters" / f"{cluster}.yaml").read_text())["cluster"]
+    for name in application["spec"]["template"]["spec"]["source"]["helm"]["valueFiles"]:
+        path = re.sub(r"{{ *\.cluster\.(\w+) *}}", lambda said: str(own[said[1]]), name)
+        yield REPOSITORY / path[1:] if path.startswith("/") else CHART / path
 
 
 def placed(those: Iterable[Object], namespace: str = NAMESPACE) -> list[Object]:
