@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from gator import GATOR
+from security_rooms import KUSTOMIZE
 
 from api_schemas import Unreachable, schema_of
-from gator import GATOR
 from rendering import HELM
-from security_rooms import KUSTOMIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from manifests import REPOSITORY
 from network_peers import has_cilium, policies_of
 from reachability import Policies
 from security_rooms import CLUSTERS, Cluster
+
+from manifests import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "security" / "network.md"
 BY_PATH = " by path"

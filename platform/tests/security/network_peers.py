@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from reachability import Peer, Policies
-from rendering import Object, pod_of
 from security_rooms import Cluster, of_chat, of_kind, of_room
+
+from rendering import Object, pod_of
 
 OUTSIDE = (
     Peer("internet", address="203.0.113.10", entities=frozenset({"world"})),

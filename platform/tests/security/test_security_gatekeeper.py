@@ -9,13 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gator
 import pytest
 import yaml
-
-import gator
-from manifests import PLATFORM, objects
-from own_kinds import problems
-from rendering import COMBINATIONS, Combination, Object, pick, pod_of, rendered
 from security_rooms import (
     CLUSTERS,
     SECURITY,
@@ -28,6 +24,10 @@ from security_rooms import (
     of_room,
     placed,
 )
+
+from manifests import PLATFORM, objects
+from own_kinds import problems
+from rendering import COMBINATIONS, Combination, Object, pick, pod_of, rendered
 
 pytestmark = pytest.mark.usefixtures("gator")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from security_rooms import SECURITY, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 from manifests import REPOSITORY
 from rendering import Object, pick, pod_of
-from security_rooms import SECURITY, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 TRIVY = SECURITY / "trivy"
 LONGEST = datetime.timedelta(days=366)

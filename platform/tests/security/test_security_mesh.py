@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 
 import pytest
+from security_rooms import CLUSTERS, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 from rendering import Object, pick
-from security_rooms import CLUSTERS, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 ROOT = "istio-system"
 MESHED = ("chat", "istio-ingress", "istio-eastwest")

@@ -6,10 +6,10 @@ import copy
 from fractions import Fraction
 
 import pytest
+from security_rooms import CLUSTERS, SECURITY, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 from own_kinds import problems
 from rendering import Object, pick, pod_of
-from security_rooms import CLUSTERS, SECURITY, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 PRIVILEGED = {"kube-system", "istio-system", "observability", "velero", "litmus"}
 BASELINE = {"trivy-system"}

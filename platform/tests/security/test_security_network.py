@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 
 import pytest
-
 from network_matrix import Flow, computed, documented, flows_in
 from network_peers import policies_of, policies_over
 from reachability import NotUnderstood, Peer, Policies
-from rendering import Object
 from security_rooms import CLUSTERS, WORKLOAD, Cluster, of_chat, of_kind, of_room
+
+from rendering import Object
 
 OPEN = {"kube-system"}
 """Namespaces without policies of ours; the page says why."""

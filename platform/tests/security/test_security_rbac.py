@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
-
 from access_rights import Request, Rights
+from security_rooms import CLUSTERS, SECURITY, Cluster, of_kind, of_room
+
 from manifests import REPOSITORY
 from rendering import Object
-from security_rooms import CLUSTERS, SECURITY, Cluster, of_kind, of_room
 
 TABLE = yaml.safe_load((SECURITY / "rbac" / "table.yaml").read_text())
 ROWS: list[dict[str, Any]] = TABLE["rows"]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from security_rooms import (
     CLUSTERS,
     EVERYWHERE,

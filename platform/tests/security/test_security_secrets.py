@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from security_rooms import CLUSTERS, SECURITY, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 from manifests import REPOSITORY, objects
 from rendering import Object, pick, rendered
-from security_rooms import CLUSTERS, SECURITY, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
 CONTRACT = ["uri", "host", "port", "username", "password", "ca.crt", "provider"]
 PROVIDERS = {"aws": "aws", "gcp": "gcpsm", "azure": "azurekv"}
