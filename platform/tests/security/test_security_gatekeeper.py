@@ -67,7 +67,7 @@ def test_a_policy_is_complete(policy: str) -> None:
         assert all(assertion["message"] for assertion in bad)
     cases = {case["object"] for test in suite["tests"] for case in test["cases"]}
     cases |= {path for test in suite["tests"] for case in test["cases"] for path in case.get("inventory", [])}
-    assert {f"cases/{path.name}" for path in (folder / "cases").iterdir()} == cases
+    assert {f"tests/{path.name}" for path in (folder / "tests").iterdir()} == cases
 
 
 def test_every_suite_holds() -> None:

@@ -6,8 +6,10 @@ import copy
 from fractions import Fraction
 
 import pytest
+import yaml
 from security_rooms import CLUSTERS, SECURITY, WORKLOAD, Cluster, of_chat, of_kind, of_room
 
+from manifests import PLATFORM
 from own_kinds import problems
 from rendering import Object, pick, pod_of
 
@@ -34,7 +36,8 @@ def amount(text: str) -> Fraction:
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=str)
 def test_pod_security_is_restricted_where_it_can_be(cluster: Cluster) -> None:
     levels = {name: one["metadata"]["labels"][ENFORCE] for name, one in namespaces(cluster).items()}
-    assert {name for name, level in levels.items() if level == "privileged"} == PRIVILEGED & levels.keys()
+    privileged = PRIVILEGED - ({"litmus"} if cluster.environment == "prod" else set())
+    assert {name for name, level in levels.items() if level == "privileged"} == privileged & levels.keys()
     assert {name for name, level in levels.items() if level == "baseline"} == BASELINE & levels.keys()
     assert {*levels.values()} <= {"privileged", "baseline", "restricted"}
 
@@ -107,9 +110,15 @@ def largest(cluster: Cluster) -> dict[str, Fraction]:
     return need
 
 
-def test_litmus_is_not_in_production() -> None:
-    with_litmus = {cluster.environment for cluster in CLUSTERS if "litmus" in namespaces(cluster)}
-    assert with_litmus == {"dev", "staging"}
+@pytest.mark.parametrize("cluster", CLUSTERS, ids=str)
+def test_addons_find_their_namespaces(cluster: Cluster) -> None:
+    wanted = set()
+    for path in (PLATFORM / "addons").glob("*/addon.yaml"):
+        addon = yaml.safe_load(path.read_text())["addon"]
+        here = {"all": True, "workload": cluster.runs_chat, "mgmt": not cluster.runs_chat}[addon["clusters"]]
+        if here and cluster.cloud in addon["clouds"]:
+            wanted.add(addon["namespace"])
+    assert wanted <= namespaces(cluster).keys()
 
 
 @pytest.mark.usefixtures("schemas")

@@ -21,7 +21,7 @@ from security_rooms import (
 
 ROOMS = (*EVERYWHERE, *WORKLOAD_ONLY)
 # Read by people, by gator and by Trivy, and given to no cluster.
-BESIDE = ("gatekeeper/*/cases/*", "gatekeeper/*/suite.yaml", "rbac/table.yaml", "secrets/samples/*", "trivy/*")
+BESIDE = ("gatekeeper/*/tests/*", "gatekeeper/*/suite.yaml", "rbac/table.yaml", "secrets/samples/*", "trivy/*")
 
 
 def included(folder: Path, seen: set[Path]) -> None:
