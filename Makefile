@@ -19,7 +19,7 @@ dev: environment ## The same with demo data, reloading on change
 	@scripts/dev
 
 .PHONY: test
-test: lint node ferretdb helm argocd promtool ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
+test: lint node ferretdb helm argocd gator kustomize promtool ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
 	@scripts/test $(TESTS)
 	@$(if $(TESTS),,scripts/test-web)
 
@@ -116,7 +116,7 @@ clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node ferretdb helm argocd kubernetes promtool
+.PHONY: environment node ferretdb helm argocd gator kustomize kubernetes promtool
 environment:
 	@scripts/environment dev
 node: environment
@@ -127,6 +127,10 @@ helm: environment
 	@scripts/helm
 argocd: environment
 	@scripts/argocd
+gator: environment
+	@scripts/gator
+kustomize: environment
+	@scripts/kustomize
 kubernetes: environment
 	@scripts/kubernetes
 promtool: environment

@@ -20,7 +20,6 @@ app.kubernetes.io/component: {{ .component }}
 {{/* Labels of an object. Takes root, component. */}}
 {{- define "chat.labels" -}}
 {{ include "chat.podLabels" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
@@ -28,6 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- define "chat.podLabels" -}}
 {{ include "chat.selector" . }}
 app.kubernetes.io/part-of: chat
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVersion | quote }}
 {{- include "chat.place" .root }}
 {{- end -}}
