@@ -19,7 +19,7 @@ dev: environment ## The same with demo data, reloading on change
 	@scripts/dev
 
 .PHONY: test
-test: lint node ferretdb helm ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
+test: lint node ferretdb helm argocd gator kustomize promtool ## Check everything: lint, types, every test, coverage, the client in a browser (TESTS=path: those only)
 	@scripts/test $(TESTS)
 	@$(if $(TESTS),,scripts/test-web)
 
@@ -33,6 +33,7 @@ typecheck: environment ## Check types
 	@.venv/bin/mypy
 	@.venv/bin/mypy loadtests/bench
 	@.venv/bin/mypy chaos
+	@MYPYPATH=platform/autoscaling:helm/tests .venv/bin/mypy --follow-imports=silent platform/autoscaling/simulate
 	@MYPYPATH=platform/tests:chat-service/tests/stack .venv/bin/mypy -p cluster
 
 .PHONY: format
@@ -57,6 +58,10 @@ lock: environment ## Compile the locks from pyproject.toml (ARGS=--upgrade for t
 .PHONY: bench
 bench: environment ## Measure the service beside the official server (ARGS="--only fanout --repeats 3 --report")
 	@PYTHONPATH=loadtests .venv/bin/python -m bench $(ARGS)
+
+.PHONY: simulate
+simulate: environment helm ## Let the autoscaling of the chart meet an office day and worse, and write docs/reports/autoscaling.md
+	@PYTHONPATH=platform/autoscaling:helm/tests .venv/bin/python -m simulate
 
 .PHONY: up
 up: ## Start the stack of compose.yaml on http://localhost:8000: nodes, MongoDB, Redis, HAProxy
@@ -111,7 +116,7 @@ clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node ferretdb helm kubernetes
+.PHONY: environment node ferretdb helm argocd gator kustomize kubernetes promtool
 environment:
 	@scripts/environment dev
 node: environment
@@ -120,5 +125,13 @@ ferretdb: environment
 	@scripts/ferretdb
 helm: environment
 	@scripts/helm
+argocd: environment
+	@scripts/argocd
+gator: environment
+	@scripts/gator
+kustomize: environment
+	@scripts/kustomize
 kubernetes: environment
 	@scripts/kubernetes
+promtool: environment
+	@scripts/promtool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from functools import cache
@@ -18,6 +19,11 @@ from rendering import KUBERNETES, REPOSITORY, Object
 
 CACHE = REPOSITORY / ".cache" / "schemas"
 RULES = "x-kubernetes-validations"
+_OF_KUBERNETES = {
+    "find": lambda text, pattern: found[0] if (found := re.search(pattern, text)) else "",
+    "split": lambda text, by: text.split(by),
+}
+"""Functions that rules may call besides those of CEL itself, as far as rules here do."""
 _RAW = "https://raw.githubusercontent.com"
 _BUILT_IN = f"{_RAW}/yannh/kubernetes-json-schema/master/v{KUBERNETES}-standalone-strict"
 _EXTENSIONS = f"{_RAW}/datreeio/CRDs-catalog/main"
@@ -135,7 +141,10 @@ def _decide(root: Any, schema: Any, value: Any, path: str, broken: list[str]) ->
         if "oldSelf" in rule["rule"]:
             continue
         try:
-            holds = _rule(rule["rule"]).execute(cel.Context({"self": value}))
+            context = cel.Context({"self": value})
+            for name, function in _OF_KUBERNETES.items():
+                context.add_function(name, function)
+            holds = _rule(rule["rule"]).execute(context)
         except (ValueError, RuntimeError, TypeError) as problem:
             broken.append(f"{path}: the rule {rule['rule']!r} cannot be decided: {problem}")
             continue

@@ -39,8 +39,12 @@ class Document:
 
     @property
     def is_object(self) -> bool:
-        """Whether it is a Kubernetes object, rather than values or a list of ours."""
-        return isinstance(self.content, dict) and "kind" in self.content and "apiVersion" in self.content
+        """Whether it is a Kubernetes object, rather than values, a list of ours or a file of Kustomize."""
+        return (
+            isinstance(self.content, dict)
+            and "kind" in self.content
+            and not str(self.content.get("apiVersion", "kustomize")).startswith("kustomize")
+        )
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(self.root)}#{self.number}"

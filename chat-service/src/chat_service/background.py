@@ -76,7 +76,12 @@ def open_background(
             clock_ms=_clock_ms,
         ),
     )
-    runner = Runner(_queue(settings, stores, world), jobs, concurrency=settings.jobs_concurrency)
+    runner = Runner(
+        _queue(settings, stores, world),
+        jobs,
+        concurrency=settings.jobs_concurrency,
+        counted=metrics.jobs_waiting.set,
+    )
     webhooks = Webhooks(stores.webhooks, stores.cursors, stores.log, rooms, rules, deliverer, _clock_ms)
     webhooks.changed = runner.changed
     return Background(runner, webhooks, sender)

@@ -69,6 +69,18 @@ async def nothing_to_take(queue: WorkQueue) -> bool:
     return False
 
 
+async def test_it_counts_what_nobody_has_taken(queue: WorkQueue) -> None:
+    assert await queue.waiting() == 0
+    await queue.offer([A, B, C])
+    assert await queue.waiting() == 3
+    claim = await queue.take()
+    assert await queue.waiting() == 2
+    await queue.release(claim)
+    assert await queue.waiting() == 3
+    await queue.done(await queue.take())
+    assert await queue.waiting() == 2
+
+
 async def test_what_is_offered_is_given_out_once(queue: WorkQueue) -> None:
     await queue.offer([A, B])
     await queue.offer([B, A])
@@ -210,6 +222,9 @@ async def test_what_redis_forgets_is_taken_when_it_is_offered_again(server: Redi
         claim = await queue.take()
         server.command("FLUSHALL")
         await queue.done(claim)
+        assert await queue.waiting() is None
+        assert await queue.waiting() == 0
+        assert queue.healthy
         await queue.offer([B])
         async with asyncio.timeout(SOON_S):
             assert (await queue.take()).work == B

@@ -49,6 +49,23 @@ async def running(*jobs: Errand, concurrency: int = 4) -> AsyncIterator[Runner]:
     await made.stop(5)
 
 
+async def test_it_tells_what_waits_because_all_hands_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "COUNT_S", 0.01)
+    told: list[int] = []
+
+    async def long(work: Work, stopping: asyncio.Event) -> float | None:
+        del work
+        await stopping.wait()
+        return None
+
+    made = Runner(LocalQueue(), [Errand(long)], concurrency=1, counted=told.append)
+    await made.start()
+    for room in (ROOM, OTHER):
+        made.note(room)
+    await until(lambda: told[-1:] == [1])
+    await made.stop(5)
+
+
 async def nothing(work: Work, stopping: asyncio.Event) -> float | None:
     del work, stopping
     return None

@@ -20,7 +20,6 @@ app.kubernetes.io/component: {{ .component }}
 {{/* Labels of an object. Takes root, component. */}}
 {{- define "chat.labels" -}}
 {{ include "chat.podLabels" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
@@ -28,6 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- define "chat.podLabels" -}}
 {{ include "chat.selector" . }}
 app.kubernetes.io/part-of: chat
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVersion | quote }}
 {{- include "chat.place" .root }}
 {{- end -}}
@@ -136,6 +136,9 @@ workerGrace: {{ add $stop 5 }}
 {{- end -}}
 {{- if and .Values.serviceAccount.identity (not .Values.cloud) -}}
 {{- fail "serviceAccount.identity needs cloud: aws, gcp or azure" -}}
+{{- end -}}
+{{- if and $cluster (ne .Values.autoscaling.by "none") (gt (int (include "chat.drain" . | fromYaml).grace) 1800) -}}
+{{- fail "drainSeconds is too long for autoscaling, which can wait for 1800 s at most between two pods that go: 1775 or less" -}}
 {{- end -}}
 {{- range $part := list "gateway" "worker" -}}
 {{- $bounds := index $.Values.autoscaling $part -}}

@@ -70,6 +70,10 @@ class WorkQueue(Protocol):
         """Say that work is due. What waits already waits once; what is claimed is given out once more after."""
         ...
 
+    async def waiting(self) -> int | None:
+        """How much is offered and claimed by nobody, by all workers; None where that cannot be told now."""
+        ...
+
     async def take(self) -> Claim:
         """Wait for work and claim it."""
         ...

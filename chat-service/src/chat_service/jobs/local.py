@@ -55,6 +55,10 @@ class LocalQueue:
                 self._waiting[work] = None
                 self._ready.set()
 
+    async def waiting(self) -> int | None:
+        """See WorkQueue."""
+        return len(self._waiting)
+
     async def take(self) -> Claim:
         """See WorkQueue."""
         while self._path is not None and self._lock is None:

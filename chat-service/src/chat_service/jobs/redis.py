@@ -46,6 +46,8 @@ PAUSE_FIRST_S, PAUSE_MOST_S = 0.1, 2.0
 """Pauses between attempts while Redis does not answer: doubled from the first to the most."""
 
 _SEPARATOR = "/"
+_FORGOTTEN = ("NOGROUP", "no such key")
+"""What Redis says of a stream, or of its group, that is gone."""
 
 log = structlog.get_logger()
 
@@ -124,6 +126,11 @@ class RedisQueue:
             some = [_text(work) for work in works[start : start + OFFERED_MOST]]
             await self._try(self._offer(keys, [WAITING_S, self._stalled_s, LONGEST, *some]))
 
+    async def waiting(self) -> int | None:
+        """See WorkQueue. Work that is done leaves the stream, so what is in it is waiting or in hand."""
+        found = await self._try(self._in_stream())
+        return None if found is None else max(0, found)
+
     async def take(self) -> Claim:
         """See WorkQueue."""
         while True:
@@ -182,6 +189,12 @@ class RedisQueue:
                 return entry, fields["work"]
         return None
 
+    async def _in_stream(self) -> int:
+        stream = await self._redis.xinfo_stream(self._stream)
+        groups = await self._redis.xinfo_groups(self._stream)
+        in_hand = sum(group["pending"] for group in groups if group["name"] == GROUP)
+        return int(stream["length"]) - int(in_hand)
+
     async def _renew_held(self) -> None:
         while True:
             await asyncio.sleep(self._stalled_s / 4)
@@ -214,7 +227,7 @@ class RedisQueue:
         try:
             answer = await asked
         except ResponseError as problem:
-            if not str(problem).startswith("NOGROUP"):
+            if not str(problem).startswith(_FORGOTTEN):
                 self._failed(problem)
                 return None
             return await self._try(cast("Awaitable[T]", self._make_group()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import structlog
@@ -20,6 +20,9 @@ SWEEP_S = 5.0
 SWEEP_SHARE = 0.1
 """The most of the time that looking through everything may take, where there is a lot of it."""
 
+COUNT_S = 5.0
+"""How often what waits in the queue is counted."""
+
 RECHECK_S = 30.0
 """Work that has to wait longer is looked at in between: another process may have made it due."""
 
@@ -33,7 +36,16 @@ log = structlog.get_logger()
 class Runner:
     """Runs the jobs that the queue gives to this process, up to `concurrency` at once."""
 
-    def __init__(self, queue: WorkQueue, jobs: Sequence[Job], *, concurrency: int) -> None:
+    def __init__(
+        self,
+        queue: WorkQueue,
+        jobs: Sequence[Job],
+        *,
+        concurrency: int,
+        counted: Callable[[int], None] = lambda waiting: None,
+    ) -> None:
+        """Prepare; `counted` is told again and again how much waits in the queue."""
+        self._counted = counted
         self._queue = queue
         self._jobs = {job.name: job for job in jobs}
         self._slots = asyncio.Semaphore(concurrency)
@@ -75,6 +87,7 @@ class Runner:
         self._own = [
             loop.create_task(self._find(), name="jobs finder"),
             loop.create_task(self._take(), name="jobs taker"),
+            loop.create_task(self._count(), name="jobs counter"),
         ]
 
     async def stop(self, patience_s: float) -> None:
@@ -150,6 +163,13 @@ class Runner:
         wanted = [work for work in works if work not in self._later]
         if wanted:
             await self._queue.offer(wanted)
+
+    async def _count(self) -> None:
+        while True:
+            waiting = await self._queue.waiting()
+            if waiting is not None:
+                self._counted(waiting)
+            await asyncio.sleep(COUNT_S)
 
     # -- running --------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from prometheus_client import (
 
 # From a commit to a fast disk up to the time limit of a send.
 _STORE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_DELIVERY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+# 0.2 is what is promised (platform/observability): what is later is counted, not estimated.
+_DELIVERY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LOOP_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
@@ -58,6 +59,7 @@ class Metrics:
         self.slow_readers = counter("chat_slow_readers", "Connections whose live entries were cut.")
         self.dependency_up = gauge("chat_dependency_up", "Whether a dependency answers: 1 or 0.", ["dependency"])
         self.jobs_lag_entries = gauge("chat_jobs_lag_entries", "Entries that a job has still to see.", ["job"])
+        self.jobs_waiting = gauge("chat_jobs_waiting", "Works that wait for a worker to take them.")
         self.webhook_deliveries = counter(
             "chat_webhook_deliveries", "Attempts to deliver to webhooks by how they ended.", ["outcome"]
         )
