@@ -76,7 +76,7 @@ BROKEN = [
     ("platform/argocd/projects/security.yaml", "schedule: 0 8", "schedule: 0 28", "schedule"),
     ("platform/argocd/projects/chat-dev.yaml", "chat-dev/*, allow", "chat-prod/*, allow", "chat-prod"),
     ("platform/argocd/projects/observability.yaml", "sourceRepos", "sourceRepo", "sourceRepo"),
-    ("platform/argocd/chat/platform.yaml", "gatewayNamespace", "gatewayNamspace", "'gatewayNamspace' not allowed"),
+    ("platform/argocd/chat/platform.yaml", "serviceMonitor", "servicMonitor", "'servicMonitor' not allowed"),
     ("platform/argocd/chat/home-aws.yaml", "port: 27017}\nredis", "port: 270170}\nredis", "/mongodb/port"),
     ("platform/argocd/chat/images/prod.yaml", "sha256:0", "sha256:g", "/image/digest"),
     ("platform/argocd/chat/images/dev.yaml", "0.1.0", "latest", "/image/tag"),
