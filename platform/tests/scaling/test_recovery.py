@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 import yaml
-from kustomizations import built
 
 from api_schemas import problems_of
+from kustomization import built
 from manifests import CLOUDS, ENVIRONMENTS, PLATFORM, REPOSITORY
 from rendering import CHART, Object
 
@@ -357,8 +357,8 @@ def test_a_volume_becomes_a_new_incarnation_before_the_service_starts(drill: Dri
 def test_it_takes_away_what_it_made_and_nothing_else(drill: Drill) -> None:
     assert drill.run("--clean").returncode == 0
     assert [call.split("dev-aws ")[1] for call in drill.asked] == [
-        "--namespace chat-drill delete --all --timeout=600s deployments.apps,rollouts.argoproj.io,statefulsets.apps,"
-        "jobs.batch,services,secrets,configmaps,serviceaccounts",
+        "--namespace chat-drill delete --all --timeout=600s deployments.apps,rollouts.argoproj.io,"
+        "statefulsets.apps,jobs.batch,services,secrets,configmaps,serviceaccounts",
         "--namespace chat-drill delete --all --timeout=600s persistentvolumeclaims",
         "--namespace velero delete restores.velero.io drill-1-data --ignore-not-found",
         "--namespace velero delete restores.velero.io drill-1-workloads --ignore-not-found",
