@@ -47,6 +47,10 @@ docs: environment ## Write the pages that are made from the source
 	@.venv/bin/python helm/reference.py
 	@.venv/bin/python helm/tests/golden.py
 
+.PHONY: diagrams
+diagrams: ## Draw the pictures of docs/architecture/platform (Graphviz)
+	@scripts/diagrams
+
 .PHONY: screenshots
 screenshots: environment ## Take the pictures of docs/users anew
 	@scripts/screenshots

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fnmatch import fnmatch
 
 import pytest
 
-from api_schemas import Unreachable, schema_of
 from manifests import PLATFORM, documents, objects
 from own_kinds import problems
 
@@ -28,15 +26,7 @@ PLAIN: tuple[str, ...] = (
 """Files that hold values or lists of ours rather than Kubernetes objects, as patterns below platform/."""
 
 
-@pytest.fixture(scope="module")
-def _schemas(lacking: Callable[[str], None]) -> None:
-    try:
-        schema_of("v1", "Service")
-    except Unreachable as problem:
-        lacking(f"the schemas of Kubernetes (a folder in KUBERNETES_SCHEMAS, or {problem})")
-
-
-@pytest.mark.usefixtures("_schemas")
+@pytest.mark.usefixtures("schemas")
 def test_the_apis_take_every_manifest() -> None:
     """Fields and values by the schemas of the versions that are installed, and the rules (CEL) in them."""
     found = [f"{one}: {problem}" for one in objects() for problem in problems(one.content)]

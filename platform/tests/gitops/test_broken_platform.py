@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +77,7 @@ BROKEN = [
     ("platform/argocd/projects/security.yaml", "schedule: 0 8", "schedule: 0 28", "schedule"),
     ("platform/argocd/projects/chat-dev.yaml", "chat-dev/*, allow", "chat-prod/*, allow", "chat-prod"),
     ("platform/argocd/projects/observability.yaml", "sourceRepos", "sourceRepo", "sourceRepo"),
-    ("platform/argocd/chat/platform.yaml", "gatewayNamespace", "gatewayNamspace", "'gatewayNamspace' not allowed"),
+    ("platform/argocd/chat/platform.yaml", "serviceMonitor", "servicMonitor", "'servicMonitor' not allowed"),
     ("platform/argocd/chat/home-aws.yaml", "port: 27017}\nredis", "port: 270170}\nredis", "/mongodb/port"),
     ("platform/argocd/chat/images/prod.yaml", "sha256:0", "sha256:g", "/image/digest"),
     ("platform/argocd/chat/images/dev.yaml", "0.1.0", "latest", "/image/tag"),
@@ -144,6 +145,20 @@ def _render_the_chat(repository: Path) -> None:
         rendered(*(f"--values={place}" for place in places))
 
 
+def without_the_rest(repository: Path, file: str) -> None:
+    """Take out of a copy what a file has nothing to do with: to expand everything takes seconds each time."""
+    _, folder, *rest = file.split("/")
+    own = folder if folder == "addons" else Path(file).stem if file.startswith(SETS) else rest[0] if rest else ""
+    if own in {"addons", "manifests", "chat"}:
+        for one in (repository / SETS).glob("*.yaml"):
+            if one.stem != own:
+                one.unlink()
+    if folder == "addons":
+        for one in (repository / "platform" / "addons").iterdir():
+            if one.name != rest[0]:
+                shutil.rmtree(one)
+
+
 def test_the_gates_let_the_platform_through(copied: Path) -> None:
     assert not list(gates(copied, "platform/argocd/chat/platform.yaml"))
 
@@ -153,6 +168,7 @@ def test_a_broken_copy_is_caught(copied: Path, file: str, right: str, wrong: str
     text = (copied / file).read_text()
     assert right in text
     (copied / file).write_text(text.replace(right, wrong))
+    without_the_rest(copied, file)
     assert any(said in problem for problem in gates(copied, file))
 
 

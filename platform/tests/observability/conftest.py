@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 from extraction import PROMQL, PROMTOOL, TOOLS
 
-from api_schemas import Unreachable, schema_of
-from rendering import HELM
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 @pytest.fixture(scope="session")
-def prometheus(lacking: Callable[[str], None]) -> None:
+def prometheus(lacking: Callable[[str], None], helm: None) -> None:
     """Let a test ask for promtool, and for the chart's rules, which Helm renders."""
     if not (PROMTOOL.is_file() and PROMQL.is_file()):
         lacking("promtool (scripts/promtool builds it)")
-    if not HELM.is_file():
-        lacking("Helm (scripts/helm builds it)")
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +25,3 @@ def alloy(lacking: Callable[[str], None]) -> str:
     if not reader.is_file():
         lacking("the reader of Alloy's configuration (scripts/promtool builds it)")
     return str(reader)
-
-
-@pytest.fixture(scope="session")
-def schemas(lacking: Callable[[str], None]) -> None:
-    """Let a test ask for the schemas of the real APIs."""
-    try:
-        schema_of("v1", "ConfigMap")
-    except Unreachable as problem:
-        lacking(f"the schemas of Kubernetes (a folder in KUBERNETES_SCHEMAS, or {problem})")

@@ -17,6 +17,7 @@ from manifests import REPOSITORY
 
 SERIES = Path(__file__).parent / "series"
 PAGES = "https://git.example.org/chat/platform/blob/main/"
+INDEX = REPOSITORY / "docs" / "runbooks" / "README.md"
 SEVERITIES = {"critical", "warning"}
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 """The question by which tests see what fires; its answer names everything that does."""
@@ -118,6 +119,13 @@ def test_every_section_of_a_runbook_is_an_alert() -> None:
     for page in pages:
         headings = re.findall(r"^## (.+)$", (REPOSITORY / page).read_text(), re.MULTILINE)
         assert not set(headings) - alerts, page
+
+
+def test_the_index_of_runbooks_has_every_alert_and_where_it_leads() -> None:
+    listed = re.findall(r"^\| (\w+) \| \[.+\]\((.+)\) \|$", INDEX.read_text(), re.MULTILINE)
+    alerts = {rule["alert"]: rule["annotations"]["runbook_url"] for _, rule in rules() if "alert" in rule}
+    assert dict(listed) == {alert: url.removeprefix(f"{PAGES}docs/runbooks/") for alert, url in alerts.items()}
+    assert [alert for alert, _ in listed] == sorted(alerts)
 
 
 def test_every_alert_says_how_bad_and_what() -> None:

@@ -17,7 +17,7 @@ import yaml
 from extraction import OBSERVABILITY, dashboards, levels_named, panels
 
 from chat_service.observability.logging import configure_logging
-from manifests import objects
+from manifests import PLATFORM, REPOSITORY, objects
 
 # Whoever installs the agent gives these; the last one the chart does itself.
 ENVIRONMENT = {"CLUSTER", "ENVIRONMENT", "HOSTNAME"}
@@ -178,3 +178,32 @@ def test_a_source_that_is_not_there_and_a_way_that_is_missing_are_caught() -> No
     said = "\n".join(source_problems(broken))
     assert "tmepo" in said
     assert "no way leads from tempo to loki" in said
+
+
+def told_as_kept() -> dict[str, list[int]]:
+    """The days of each row of the page's table of what is kept."""
+    page = (REPOSITORY / "docs" / "operations" / "observability.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| ([^|]*\d+[^|]*) \|$", page, re.MULTILINE)
+    return {where: [int(number) for number in re.findall(r"\d+", days)] for where, days in rows}
+
+
+def values_of(addon: str, cluster: str = "") -> Any:
+    return yaml.safe_load((PLATFORM / "addons" / addon / f"values{cluster}.yaml").read_text())
+
+
+def test_what_is_kept_is_kept_as_long_as_the_page_says() -> None:
+    loki = values_of("loki")["loki"]["limits_config"]
+    (production,) = loki["retention_stream"]
+    assert production["selector"] == '{environment="prod"}'
+    stack, hub = (values_of("kube-prometheus-stack", cluster) for cluster in ("", "-mgmt"))
+    assert {
+        "its Prometheus": [stack["prometheus"]["prometheusSpec"]["retention"]],
+        "Prometheus of the hub": [hub["prometheus"]["prometheusSpec"]["retention"]],
+    } == {where: [f"{told_as_kept()[where][0]}d"] for where in ("its Prometheus", "Prometheus of the hub")}
+    assert {
+        "Loki of the hub": [loki["retention_period"], production["period"]],
+        "Tempo of the hub": [values_of("tempo")["tempo"]["retention"]],
+    } == {
+        where: [f"{24 * days}h" for days in told_as_kept()[where]]
+        for where in ("Loki of the hub", "Tempo of the hub")
+    }

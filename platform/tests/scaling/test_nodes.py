@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from kustomizations import built
 
 from api_schemas import problems_of
+from kustomization import built
 from manifests import PLATFORM
 from rendering import CLOUDS, EVERYTHING, Combination, Object, of, pick, pod_of, rendered
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 import yaml
-from kustomizations import built
 
 from api_schemas import problems_of
+from kustomization import built
 from manifests import CLOUDS, ENVIRONMENTS, PLATFORM, REPOSITORY
 from rendering import CHART, Object
 
@@ -331,6 +331,13 @@ def test_a_restore_that_is_not_whole_stops_it(drill: Drill) -> None:
     assert "is PartiallyFailed" in done.stderr
 
 
+def test_without_its_closed_namespace_it_stops(drill: Drill) -> None:
+    drill.fails.append("get namespace chat-drill\n")
+    done = drill.cluster()
+    assert (done.returncode, "expected the namespace chat-drill" in done.stderr) == (1, True)
+    assert not any("restore create" in call for call in drill.asked)
+
+
 def test_without_a_backup_it_stops(drill: Drill) -> None:
     drill.answers["get backups.velero.io"] = ""
     assert "no completed backup" in drill.cluster().stderr
@@ -350,7 +357,9 @@ def test_a_volume_becomes_a_new_incarnation_before_the_service_starts(drill: Dri
 def test_it_takes_away_what_it_made_and_nothing_else(drill: Drill) -> None:
     assert drill.run("--clean").returncode == 0
     assert [call.split("dev-aws ")[1] for call in drill.asked] == [
-        "delete namespace chat-drill --ignore-not-found --timeout=600s",
+        "--namespace chat-drill delete --all --timeout=600s deployments.apps,rollouts.argoproj.io,"
+        "statefulsets.apps,jobs.batch,services,secrets,configmaps,serviceaccounts",
+        "--namespace chat-drill delete --all --timeout=600s persistentvolumeclaims",
         "--namespace velero delete restores.velero.io drill-1-data --ignore-not-found",
         "--namespace velero delete restores.velero.io drill-1-workloads --ignore-not-found",
     ]

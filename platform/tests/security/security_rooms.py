@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import yaml
 
+from kustomization import built
 from manifests import CLOUDS, ENVIRONMENTS, PLATFORM, REPOSITORY
 from rendering import CHART, NAMESPACE, Combination, Object, rendered
 
-KUSTOMIZE = REPOSITORY / ".cache" / "tools" / "kustomize"
 SECURITY = PLATFORM / "security"
 EVERYWHERE = ("namespaces", "rbac", "network", "mesh", "gatekeeper", "secrets")
 WORKLOAD_ONLY = ("image-policy",)
@@ -25,10 +23,6 @@ DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 
 # Of what a release may hold, these are the cluster's and not a namespace's.
 _CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "PriorityClass"}
-
-
-class NotRendered(Exception):  # noqa: N818 - it is an answer
-    """Kustomize refused a room; the message is Kustomize's."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +50,10 @@ WORKLOAD = tuple(Cluster(*parts) for parts in product(ENVIRONMENTS, CLOUDS))
 CLUSTERS = (*WORKLOAD, Cluster("mgmt", "aws"))
 
 
-def kustomized(folder: Path) -> tuple[Object, ...]:
-    """The objects of a folder with a kustomization. Raises NotRendered."""
-    done = subprocess.run([KUSTOMIZE, "build", folder], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotRendered(done.stderr)
-    return tuple(one for one in yaml.load_all(done.stdout, yaml.CSafeLoader) if one)
-
-
 def room(name: str, cluster: Cluster, security: Path = SECURITY) -> tuple[Object, ...]:
     """The objects of a room as Argo CD renders them for a cluster: the environment first, then the cloud."""
     parts = (security / name / "environments" / cluster.environment, security / name / "clouds" / cluster.cloud)
-    with TemporaryDirectory() as folder:
-        # Kustomize wants paths that are relative to its own folder, links resolved.
-        here = Path(folder).resolve()
-        up = "../" * (len(here.parts) - 1)
-        lines = {
-            "resources": [up + str((security / name).resolve().relative_to("/"))],
-            "components": [up + str(part.resolve().relative_to("/")) for part in parts if part.is_dir()],
-        }
-        (here / "kustomization.yaml").write_text(yaml.safe_dump(lines))
-        return kustomized(here)
+    return tuple(built(security / name, *(part for part in parts if part.is_dir())))
 
 
 @cache

@@ -25,7 +25,7 @@ from security_rooms import (
     placed,
 )
 
-from manifests import PLATFORM, objects
+from manifests import CLOUDS, PLATFORM, objects
 from own_kinds import problems
 from rendering import COMBINATIONS, Combination, Object, pick, pod_of, rendered
 
@@ -42,7 +42,12 @@ def read(path: Path) -> Any:
 
 def own_output(cluster: Cluster) -> list[Object]:
     """Everything that a cluster is given from this repository, as it is rendered, and manifests that are not."""
-    plain = [one.content for one in objects() if SECURITY not in one.path.parents and "metadata" in one.content]
+    others = {*CLOUDS} - {cluster.cloud}
+    plain = [
+        one.content
+        for one in objects()
+        if SECURITY not in one.path.parents and not others & {*one.path.parts} and "metadata" in one.content
+    ]
     rooms = [one for one in of_cluster(cluster) if "gatekeeper.sh/" not in one["apiVersion"]]
     return [*rooms, *of_chat(cluster), *placed(plain, "default")]
 

@@ -36,8 +36,7 @@ def amount(text: str) -> Fraction:
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=str)
 def test_pod_security_is_restricted_where_it_can_be(cluster: Cluster) -> None:
     levels = {name: one["metadata"]["labels"][ENFORCE] for name, one in namespaces(cluster).items()}
-    privileged = PRIVILEGED - ({"litmus"} if cluster.environment == "prod" else set())
-    assert {name for name, level in levels.items() if level == "privileged"} == privileged & levels.keys()
+    assert {name for name, level in levels.items() if level == "privileged"} == PRIVILEGED & levels.keys()
     assert {name for name, level in levels.items() if level == "baseline"} == BASELINE & levels.keys()
     assert {*levels.values()} <= {"privileged", "baseline", "restricted"}
 
@@ -116,9 +115,11 @@ def test_addons_find_their_namespaces(cluster: Cluster) -> None:
     for path in (PLATFORM / "addons").glob("*/addon.yaml"):
         addon = yaml.safe_load(path.read_text())["addon"]
         here = {"all": True, "workload": cluster.runs_chat, "mgmt": not cluster.runs_chat}[addon["clusters"]]
-        if here and cluster.cloud in addon["clouds"]:
+        where = {*addon.get("environments", [cluster.environment]), "mgmt"}
+        if here and cluster.cloud in addon["clouds"] and cluster.environment in where:
             wanted.add(addon["namespace"])
     assert wanted <= namespaces(cluster).keys()
+    assert ("litmus" in namespaces(cluster)) == ("litmus" in wanted), "a namespace for faults, where none are made"
 
 
 @pytest.mark.usefixtures("schemas")

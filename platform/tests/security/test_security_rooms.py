@@ -13,11 +13,11 @@ from security_rooms import (
     SECURITY,
     WORKLOAD_ONLY,
     Cluster,
-    NotRendered,
-    kustomized,
     of_room,
     room,
 )
+
+from kustomization import NotRendered, built
 
 ROOMS = (*EVERYWHERE, *WORKLOAD_ONLY)
 # Read by people, by gator and by Trivy, and given to no cluster.
@@ -98,4 +98,4 @@ def test_a_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     copied = shutil.copytree(SECURITY / "mesh", tmp_path / "mesh")
     (copied / "deny-all.yaml").unlink()
     with pytest.raises(NotRendered):
-        kustomized(copied)
+        built(copied)
