@@ -28,6 +28,10 @@ gone, and noise.
 """
 
 
+UNDER_WAY_S = 3.0
+"""How long a write may still be under way whose client has gone: longer than a node lets one wait."""
+
+
 class Place(Protocol):
     """Where the chat is served: nodes by their names, and the doors that clients find them by."""
 
@@ -83,7 +87,8 @@ class Gathering:
         crowd.echo_no_more()
         settled = await crowd.settled(self._patience_s)
         ending.probes = await crowd.probe(self._patience_s / 2)
-        await crowd.settled(10)
+        if not await crowd.settled(10):
+            await self._let_go_of_unsettled()
         await asyncio.gather(*(self._read_room(room) for room in crowd.rooms))
         ending.never_back = await self._never_back(self._patience_s / 2 if settled else 0)
         nodes = self.place.names
@@ -91,6 +96,11 @@ class Gathering:
             for node in nodes if number < 2 else [nodes[number % len(nodes)]]:
                 ending.standings += await self.rest.standings(node, person)
         await self._watch_presence()
+
+    async def _let_go_of_unsettled(self) -> None:
+        """Let nobody be acknowledged, or shown, what would stand behind the end of the logs that are read."""
+        await asyncio.gather(*(client.stop() for client in self.crowd.clients if not client.settled))
+        await asyncio.sleep(UNDER_WAY_S)
 
     async def _read_room(self, room: str) -> None:
         owner, nodes = self.crowd.owner, self.place.names
