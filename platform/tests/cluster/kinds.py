@@ -40,7 +40,7 @@ _FILES = {
 }
 FETCH_S = 600
 ESTABLISHED_S = 60
-GONE_S = 300
+GONE_S = 600
 
 
 class _Loader(yaml.CSafeLoader):  # type: ignore[misc]

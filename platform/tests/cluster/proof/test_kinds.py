@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cluster.kubectl import Kubectl, Object
 
-# Made by Gatekeeper of the templates, and read by gator alone.
+# Made by Gatekeeper of the templates: test_admission. And read by gator alone.
 ELSEWHERE = {"constraints.gatekeeper.sh", "test.gatekeeper.sh"}
 # The add-ons' names in versions.yaml where the modules are not called so.
 CHARTS = {
