@@ -34,7 +34,7 @@ typecheck: environment ## Check types
 	@.venv/bin/mypy loadtests/bench
 	@.venv/bin/mypy chaos
 	@MYPYPATH=platform/autoscaling:helm/tests .venv/bin/mypy --follow-imports=silent platform/autoscaling/simulate
-	@MYPYPATH=platform/tests:chat-service/tests/stack .venv/bin/mypy -p cluster
+	@MYPYPATH=platform/tests:platform/tests/security:helm/tests:chat-service/tests/stack .venv/bin/mypy --follow-imports=silent -p cluster
 
 .PHONY: format
 format: environment ## Put the source in form
@@ -100,7 +100,7 @@ cluster-smoke: environment helm kubernetes ## Try the chart on a real Kubernetes
 	@scripts/cluster-test smoke.py
 
 .PHONY: cluster-test
-cluster-test: environment helm kubernetes ## Prove the chart on a real Kubernetes, and write docs/reports/cluster.md: long
+cluster-test: environment helm kubernetes kustomize ## Prove the chart on a real Kubernetes, and write docs/reports/cluster.md: long
 	@scripts/cluster-test $(or $(TESTS),smoke.py proof)
 
 .PHONY: chaos

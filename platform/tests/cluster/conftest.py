@@ -15,7 +15,12 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-sys.path[:0] = [str(ROOT), str(HERE.parent), str(ROOT / "chat-service" / "tests" / "stack")]
+sys.path[:0] = [
+    str(ROOT),
+    str(HERE.parent),
+    str(HERE.parent / "security"),
+    str(ROOT / "chat-service" / "tests" / "stack"),
+]
 
 from cluster import report as page  # noqa: E402 - found by the line above
 from cluster.images import MONGODB, NEXT, REDIS, SERVICE, archives  # noqa: E402
@@ -84,11 +89,17 @@ def report(everywhere: Kubectl) -> Iterator[Callable[[Noticed], None]]:
 
 
 @pytest.fixture(scope="session")
-def everywhere(service_image: str) -> Kubectl:
-    """The cluster, with the image on it."""
-    assert service_image
+def bare(load: Callable[[Path], None]) -> Kubectl:
+    """The cluster as it comes: it is up while `load` is there."""
     tools = str(ROOT / ".cache" / "tools")
     return Kubectl({**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"})
+
+
+@pytest.fixture(scope="session")
+def everywhere(bare: Kubectl, service_image: str) -> Kubectl:
+    """The cluster, with the image on it."""
+    assert service_image
+    return bare
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The images of the tests as archives: the service as it is in this tree, its databases, and its autoscaler."""
+"""The images of the tests as archives: the service as it is in this tree, and what is beside it on the cluster."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ KEDA = "ghcr.io/kedacore/keda:2.20.2"
 KEDA_ADAPTER = "ghcr.io/kedacore/keda-metrics-apiserver:2.20.2"
 METRICS_SERVER = "registry.k8s.io/metrics-server/metrics-server:v0.9.0"
 PROMETHEUS = "docker.io/prom/prometheus:v3.14.0"
+GATEKEEPER = "docker.io/openpolicyagent/gatekeeper:v3.23.0"
 
 _BASES = {
     SERVICE: ("python", "node", "distroless"),
@@ -32,6 +33,7 @@ _BASES = {
     KEDA_ADAPTER: ("keda-adapter",),
     METRICS_SERVER: ("metrics-server",),
     PROMETHEUS: ("prometheus",),
+    GATEKEEPER: ("gatekeeper",),
 }
 _OURS = (
     "chat-service/Dockerfile",
@@ -52,6 +54,7 @@ _SOURCES = {
     KEDA_ADAPTER: (_STAND_INS[0], f"{_TOOLS}/keda"),
     METRICS_SERVER: (_STAND_INS[0], f"{_TOOLS}/metrics-server"),
     PROMETHEUS: _STAND_INS[:1],
+    GATEKEEPER: (_STAND_INS[0], f"{_TOOLS}/gatekeeper"),
 }
 _BUILT = {
     SERVICE: ("--file=chat-service/Dockerfile", "."),

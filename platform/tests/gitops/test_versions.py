@@ -64,6 +64,8 @@ def test_kubernetes_is_one_version_everywhere() -> None:
     ("chart", "module", "package"),
     [
         ("argo-cd", "tools/argocd", "github.com/argoproj/argo-cd/v3"),
+        ("external-secrets", "cluster/tools/kinds", "github.com/external-secrets/external-secrets"),
+        ("gatekeeper", "cluster/tools/gatekeeper", "github.com/open-policy-agent/gatekeeper/v3"),
         ("keda", "cluster/tools/keda", "github.com/kedacore/keda/v2"),
         ("metrics-server", "cluster/tools/metrics-server", "sigs.k8s.io/metrics-server"),
     ],
