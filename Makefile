@@ -100,7 +100,7 @@ cluster-smoke: environment helm kubernetes ## Try the chart on a real Kubernetes
 	@scripts/cluster-test smoke.py
 
 .PHONY: cluster-test
-cluster-test: environment helm kubernetes kustomize ## Prove the chart on a real Kubernetes, and write docs/reports/cluster.md: long
+cluster-test: environment helm kubernetes argocd argocd-controllers kustomize ## Prove the chart on a real Kubernetes, and write docs/reports/cluster.md: long
 	@scripts/cluster-test $(or $(TESTS),smoke.py proof)
 
 .PHONY: chaos
@@ -120,7 +120,7 @@ clean: ## Remove what was installed and built; ./data stays
 	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist
 	@find . \( -name __pycache__ -o -name node_modules \) -prune -exec rm -rf {} +
 
-.PHONY: environment node ferretdb helm argocd gator kustomize kubernetes promtool
+.PHONY: environment node ferretdb helm argocd argocd-controllers gator kustomize kubernetes promtool
 environment:
 	@scripts/environment dev
 node: environment
@@ -137,5 +137,7 @@ kustomize: environment
 	@scripts/kustomize
 kubernetes: environment
 	@scripts/kubernetes
+argocd-controllers: environment
+	@scripts/argocd-controllers
 promtool: environment
 	@scripts/promtool

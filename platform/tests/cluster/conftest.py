@@ -89,6 +89,13 @@ def report(everywhere: Kubectl) -> Iterator[Callable[[Noticed], None]]:
 
 
 @pytest.fixture(scope="session")
+def timed(report: Callable[[Noticed], None]) -> Callable[[str, float], None]:
+    """What keeps how long Argo CD took for something; the report is written where this is asked for too."""
+    assert report is page.keep
+    return page.time
+
+
+@pytest.fixture(scope="session")
 def bare(load: Callable[[Path], None]) -> Kubectl:
     """The cluster as it comes: it is up while `load` is there."""
     tools = str(ROOT / ".cache" / "tools")

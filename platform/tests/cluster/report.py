@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 KEPT = ROOT / ".cache" / "cluster" / "noticed.json"
+TIMED = ROOT / ".cache" / "cluster" / "gitops.json"
 PAGE = ROOT / "docs" / "reports" / "cluster.md"
 PLOTTED = ("rolling update", "rollback", "evictions one by one", "scaled 3 to 1 to 4", "scaled in by KEDA")
 
@@ -27,6 +28,11 @@ that was recorded is judged by the checks of [chaos](../../chaos/README.md). *Re
 ended under the load; *longest gap* is the longest that a client was without a live room after one; *longest
 silence* the longest without an acknowledgement to anybody. MongoDB is FerretDB here, which reads whole
 collections: people talk slowly, and the figures are about the platform and not about speed.
+"""
+
+_BY_GIT = """
+A real Argo CD builds the platform's own files on the cluster, from a Git repository made of this tree. It is told
+of a commit at once, as by a webhook; what differs in the cluster it notices by itself.
 """
 
 
@@ -40,6 +46,17 @@ def keep(noticed: Noticed) -> None:
 def read() -> list[Noticed]:
     """What was kept."""
     return msgspec.json.decode(KEPT.read_bytes(), type=list[Noticed]) if KEPT.exists() else []
+
+
+def time(about: str, seconds: float) -> None:
+    """Keep how long Argo CD took for something, in place of the last time."""
+    TIMED.parent.mkdir(parents=True, exist_ok=True)
+    TIMED.write_bytes(msgspec.json.encode(times() | {about: seconds}))
+
+
+def times() -> dict[str, float]:
+    """What was kept of that."""
+    return msgspec.json.decode(TIMED.read_bytes(), type=dict[str, float]) if TIMED.exists() else {}
 
 
 def write(all_noticed: Sequence[Noticed], facts: dict[str, str]) -> None:
@@ -61,6 +78,7 @@ def write(all_noticed: Sequence[Noticed], facts: dict[str, str]) -> None:
         *filter(None, ["\n".join(f"- {one.about}: {one.also}" for one in all_noticed if one.also)]),
         _HOW.strip(),
         *(_plotted(one, folder) for one in all_noticed if one.about in PLOTTED),
+        *_gitops(),
     ]
     PAGE.write_text("\n\n".join(parts) + "\n")
 
@@ -95,6 +113,15 @@ def _plotted(one: Noticed, folder: Path) -> str:
     name = f"{one.about.replace(' ', '-')}.svg"
     (folder / name).write_text(plot.svg(one.result))
     return f"## {one.about.capitalize()}\n\n![Acknowledgements and reconnects over time]({folder.name}/{name})"
+
+
+def _gitops() -> list[str]:
+    rows = [f"| {about} | {seconds:.0f} s |" for about, seconds in times().items()]
+    return (
+        ["## GitOps", _BY_GIT.strip(), "\n".join(["| what happened | after |", "| --- | --- |", *rows])]
+        if rows
+        else []
+    )
 
 
 def facts(kubectl: Kubectl) -> dict[str, str]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cluster.kubectl import KubernetesError
+from cluster.modules import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from cluster.kubectl import Kubectl
 
 HERE = Path(__file__).parent
-TOOLS = HERE.parent / "tools"
-ROOT = HERE.parents[3]
 READY_S = 180
 GONE_S = 120
 
@@ -72,15 +68,5 @@ def _manifests(kubectl: Kubectl, controller: Controller) -> str:
     """What its kustomization here makes of its release's own."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(HERE / controller.name / "kustomization.yaml", folder)
-        (Path(folder) / "upstream").symlink_to(_source(controller))
+        (Path(folder) / "upstream").symlink_to(unpacked(controller.name, controller.module))
         return kubectl.run("kustomize", folder)
-
-
-def _source(controller: Controller) -> str:
-    """Where its module is unpacked, of the version that its go.mod here pins."""
-    environment = {**os.environ, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    command = ["go", "mod", "download", "-json", controller.module]
-    done = subprocess.run(
-        command, cwd=TOOLS / controller.name, env=environment, capture_output=True, check=True, timeout=READY_S
-    )
-    return str(json.loads(done.stdout)["Dir"])

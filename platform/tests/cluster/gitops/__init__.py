@@ -1,0 +1,1 @@
+"""GitOps for tests: this tree as the platform's Git repository, and an Argo CD that builds a cluster from it."""
