@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.modules import unpacked
+from cluster.kinds import folder, pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,18 +17,19 @@ ROOT = Path(__file__).parents[4]
 BRANCH = "main"
 PLATFORM = "chat/platform.git"
 GATEWAY_API = "kubernetes-sigs/gateway-api"
+MODULE_OF_GATEWAY_API = "sigs.k8s.io/gateway-api"
 KINDS_OF_GATEWAY_API = "config/crd/standard"
 
 
 class Repository:
     """A repository with a working tree; its path on the server is `name`."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Make an empty one below `folder`."""
-        self.tree = folder / "trees" / name
+    def __init__(self, place: Path, name: str) -> None:
+        """Make an empty one below `place`."""
+        self.tree = place / "trees" / name
         """Its working tree, as last committed."""
-        self.served = folder / "served"
-        """The folder that a server of Git serves: of all that were made below the same folder."""
+        self.served = place / "served"
+        """The folder that a server of Git serves: of all that were made below the same place."""
         git_dir = self.served / name
         # Nothing of the settings of whoever runs the tests: not their name, their hooks or their signature.
         self._environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"} | {
@@ -36,8 +37,8 @@ class Repository:
             for who in ("AUTHOR", "COMMITTER")
             for what, value in (("NAME", "test"), ("EMAIL", "test@example.org"))
         }
-        for place in (self.tree, git_dir.parent):
-            place.mkdir(parents=True, exist_ok=True)
+        for made in (self.tree, git_dir.parent):
+            made.mkdir(parents=True, exist_ok=True)
         self._git("init", "--quiet", f"--initial-branch={BRANCH}", f"--separate-git-dir={git_dir}")
 
     @property
@@ -99,7 +100,7 @@ class Repository:
         return done.stdout
 
 
-def platform(folder: Path) -> Repository:
+def platform(place: Path) -> Repository:
     """The platform's: all that is in this working tree, committed or not."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -107,15 +108,15 @@ def platform(folder: Path) -> Repository:
         capture_output=True,
         check=True,
     )
-    made = Repository(folder, PLATFORM)
+    made = Repository(place, PLATFORM)
     made.take(ROOT, [name for name in listed.stdout.decode().split("\0") if (ROOT / name).is_file()])
     return made
 
 
-def gateway_api(folder: Path) -> Repository:
-    """The Gateway API's, as far as the platform takes it from there: its kinds, as tools/ pins them."""
-    source = unpacked("gateway-api", "sigs.k8s.io/gateway-api")
-    made = Repository(folder, GATEWAY_API)
+def gateway_api(place: Path) -> Repository:
+    """The Gateway API's, as far as the platform takes it from there: its kinds, as tools/kinds pins them."""
+    source = folder(MODULE_OF_GATEWAY_API)
+    made = Repository(place, GATEWAY_API)
     made.take(source, [str(file.relative_to(source)) for file in (source / KINDS_OF_GATEWAY_API).iterdir()])
-    made.tag(source.name.partition("@")[2])
+    made.tag(f"v{pinned()[MODULE_OF_GATEWAY_API]}")
     return made

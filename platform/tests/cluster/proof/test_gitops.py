@@ -24,10 +24,11 @@ from cluster.gitops.applications import (
 from cluster.gitops.control_plane import PROGRAM, ControlPlane, running
 from cluster.gitops.repository import Repository, gateway_api, platform
 from cluster.gitops.server import REFUSAL, serving
-from cluster.gitops.stand_ins import controllers, make_kinds
+from cluster.gitops.stand_ins import controllers
 from cluster.gitops.traces import let_go
 from cluster.gitops.windows import windows
 from cluster.images import SERVICE
+from cluster.kinds import descriptions, known
 from cluster.kubectl import KubernetesError
 from cluster.load import TIMED, under_load
 from cluster.release import CLUSTER, NAME, SETTINGS, Release
@@ -62,6 +63,14 @@ VALUES = "\n".join(
         "",
     ]
 )
+BROUGHT = (
+    "gateway.networking.k8s.io",
+    "gatekeeper.sh",
+    "Application.argoproj.io",
+    "ApplicationSet.argoproj.io",
+    "AppProject.argoproj.io",
+)
+"""Of the add-ons' kinds those that Argo CD brings, or has, and those of Gatekeeper, which makes more of them."""
 HELD_S = 20.0
 """How long it is looked at something that must not happen."""
 
@@ -69,9 +78,9 @@ HELD_S = 20.0
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """This tree as the platform's repository."""
-    folder = tmp_path_factory.mktemp("git")
-    gateway_api(folder)
-    made = platform(folder)
+    place = tmp_path_factory.mktemp("git")
+    gateway_api(place)
+    made = platform(place)
     made.commit("No window is open, whatever day it is", windows(made, is_open=False))
     return made
 
@@ -90,8 +99,12 @@ def argocd(
             lacking(program.name)
     assert repository.head
     keys = tmp_path_factory.mktemp("keys")
-    with serving(repository.served, keys) as server, running(everywhere, server) as made:
-        make_kinds(everywhere)
+    wanted = {kind for kind in descriptions() if not kind.endswith(BROUGHT)}
+    with (
+        serving(repository.served, keys) as server,
+        known(everywhere, wanted),
+        running(everywhere, server) as made,
+    ):
         made.register_far(*(Path(path).stem for path in repository.names(f"{CLUSTERS}/*.yaml")))
         made.kubectl.run(
             "apply", "--server-side", f"--filename={repository.tree / 'platform/bootstrap/root-app.yaml'}"
