@@ -50,6 +50,26 @@ def lacking(pytestconfig: pytest.Config) -> Callable[[str], None]:
     return lambda what: _lack(pytestconfig, what)
 
 
+@pytest.fixture(scope="session")
+def helm(lacking: Callable[[str], None]) -> None:
+    """Let a test render the chart."""
+    from rendering import HELM  # noqa: PLC0415 - it is found only where pytest looks for what tests share
+
+    if not HELM.is_file():
+        lacking("Helm (scripts/helm builds it)")
+
+
+@pytest.fixture(scope="session")
+def schemas(lacking: Callable[[str], None]) -> None:
+    """Let a test ask for the schemas of the real APIs, which are in a folder or are fetched."""
+    from api_schemas import Unreachable, schema_of  # noqa: PLC0415 - most tests need none of what it needs
+
+    try:
+        schema_of("v1", "Service")
+    except Unreachable as problem:
+        lacking(f"the schemas of Kubernetes (a folder in KUBERNETES_SCHEMAS, or {problem})")
+
+
 def _lack(config: pytest.Config, what: str) -> None:
     config.stash[_lacking].add(what)
     if os.environ.get("CI") == "true":
