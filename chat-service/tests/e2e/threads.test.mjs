@@ -32,6 +32,14 @@ const panel = (page) => page.getByRole("complementary", { name: "Thread" });
 const reply = (page, text) => panel(page).getByRole("article").filter({ hasText: text });
 const inRoom = (page, text) => page.locator("#messages").getByRole("article").filter({ hasText: text });
 
+/** The way to the newest messages is offered where there are some below, and covers nothing where there are none. */
+const endIsTold = (page) =>
+  page.waitForFunction(() => {
+    const view = document.querySelector("#messages");
+    const more = view.scrollHeight - view.scrollTop - view.clientHeight > 32;
+    return more === (view.parentElement.querySelector(".to-end") !== null);
+  });
+
 async function act(page, row, text, button) {
   const wanted = row.getByRole("button", { name: button }).first();
   const touch = await page.evaluate(() => matchMedia("(hover: none)").matches);
@@ -169,6 +177,7 @@ for (const [where, device] of [
       await checkAccess(grace, "the pins");
       await pinned.getByRole("button", { name: "Show in room" }).click();
       await grace.waitForFunction((text) => document.activeElement?.textContent?.includes(text), root);
+      await endIsTold(grace);
       if (device === PHONE) await grace.getByRole("button", { name: "Pinned messages" }).click();
       await pinned.getByRole("button", { name: "Unpin" }).click();
       await pins.getByText("Nothing is pinned here.").waitFor();

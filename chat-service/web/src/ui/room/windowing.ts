@@ -51,12 +51,21 @@ export class Windowing {
   /** The view moved: `top` is where it begins among the messages, `left` how much lies below it. */
   scrolled(top: number, left: number, view: number): void {
     this.view = view;
-    // Beyond the end of a stretch of the past there is more: what comes there is not followed.
-    this.atEnd = left <= NEAR_END && !this.log.past;
+    this.atEnd = this.isEnd(left);
     const at = this.heights.indexAt(top);
     const message = this.log.messages[at];
     this.anchor =
       message === undefined ? null : { seq: message.seq, offset: top - this.heights.offsetOf(at) };
+  }
+
+  /** The view was put where it was wanted, or as near as it goes: `left` lies below it. */
+  settled(left: number): void {
+    this.atEnd ||= this.isEnd(left);
+  }
+
+  /** Beyond the end of a stretch of the past there is more: what comes there is not followed. */
+  private isEnd(left: number): boolean {
+    return left <= NEAR_END && !this.log.past;
   }
 
   resized(view: number): void {
