@@ -82,12 +82,12 @@ def next_image(load: Callable[[Path], None], service_image: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def report(everywhere: Kubectl) -> Iterator[Callable[[Noticed], None]]:
-    """What keeps what was noticed; in the end it is written to the report, where there was anything."""
-    before = page.read(), page.times()
+def report(bare: Kubectl) -> Iterator[Callable[[Noticed], None]]:
+    """What keeps what was noticed; in the end all that was kept is the report, where people noticed anything."""
+    before = page.kept()
     yield page.keep
-    if (page.read(), page.times()) != before:
-        page.write(page.read(), page.facts(everywhere))
+    if page.kept() != before and page.read():
+        page.write(page.read(), page.facts(bare))
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +95,13 @@ def timed(report: Callable[[Noticed], None]) -> Callable[[str, float], None]:
     """What keeps how long Argo CD took for something; the report is written where this is asked for too."""
     assert report is page.keep
     return page.time
+
+
+@pytest.fixture(scope="session")
+def judged(report: Callable[[Noticed], None]) -> Callable[[str, str], None]:
+    """What keeps the cluster's answers to what it was asked; the report is written where this is asked for too."""
+    assert report is page.keep
+    return page.judge
 
 
 @pytest.fixture(scope="session")

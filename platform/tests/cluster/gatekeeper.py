@@ -58,10 +58,7 @@ def judging(kubectl: Kubectl, policies: Sequence[Object]) -> Iterator[None]:
     templates = [one for one in rest if one["kind"] == "ConstraintTemplate"]
     try:
         _given(kubectl, rest, "apply", "--server-side")
-        for one in templates:
-            crd = f"customresourcedefinition/{one['metadata']['name']}.constraints.gatekeeper.sh"
-            kubectl.run("wait", "--for=create", crd, "--timeout=60s")
-            kubectl.run("wait", "--for=condition=Established", crd, "--timeout=60s")
+        kubectl.wait_for_kinds(*(f"{one['metadata']['name']}.constraints.gatekeeper.sh" for one in templates))
         _given(kubectl, constraints, "apply", "--server-side")
         until("every constraint is enforced", lambda: _are_enforced(kubectl, len(constraints)))
         yield

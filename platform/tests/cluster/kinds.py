@@ -88,8 +88,7 @@ def known(kubectl: Kubectl, wanted: Collection[str]) -> Iterator[None]:
         if lacking:
             # Some are longer than what `apply` keeps in an annotation.
             kubectl.run("create", "--filename=-", given=given)
-            told = ("--for=condition=Established", f"--timeout={ESTABLISHED_S}s")
-            kubectl.run("wait", *told, *(f"customresourcedefinition/{name}" for name in names))
+            kubectl.wait_for_kinds(*names, within_s=ESTABLISHED_S)
         yield
     finally:
         if lacking:

@@ -86,6 +86,13 @@ class Kubectl:
             await asyncio.sleep(0.3)
         return time.monotonic() - began
 
+    def wait_for_kinds(self, *names: str, within_s: int = 60) -> None:
+        """Wait until the API server serves the kinds of these CRDs. Raises KubernetesError."""
+        # Not `condition=Established`: that one fails on a CRD so new that it has no conditions.
+        served = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
+        self.run("wait", "--for=create", f"--timeout={within_s}s", *(f"crd/{name}" for name in names))
+        self.run("wait", served, f"--timeout={within_s}s", *(f"crd/{name}" for name in names))
+
     def _scope(self) -> tuple[str, ...]:
         return (f"--namespace={self.namespace}",) if self.namespace else ()
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 KEPT = ROOT / ".cache" / "cluster" / "noticed.json"
 TIMED = ROOT / ".cache" / "cluster" / "gitops.json"
+JUDGED = ROOT / ".cache" / "cluster" / "judged.json"
 PAGE = ROOT / "docs" / "reports" / "cluster.md"
 PLOTTED = ("rolling update", "rollback", "evictions one by one", "scaled 3 to 1 to 4", "scaled in by KEDA")
 
@@ -33,6 +34,10 @@ collections: people talk slowly, and the figures are about the platform and not 
 _BY_GIT = """
 A real Argo CD builds the platform's own files on the cluster, from a Git repository made of this tree. It is told
 of a commit at once, as by a webhook; what differs in the cluster it notices by itself.
+"""
+
+_BY_THE_CLUSTER = """
+The API server, and Gatekeeper behind its webhook, are asked about what the platform's files make of each cluster.
 """
 
 
@@ -59,6 +64,22 @@ def times() -> dict[str, float]:
     return msgspec.json.decode(TIMED.read_bytes(), type=dict[str, float]) if TIMED.exists() else {}
 
 
+def judge(about: str, outcome: str) -> None:
+    """Keep what the cluster said to objects or requests, in place of the last time."""
+    JUDGED.parent.mkdir(parents=True, exist_ok=True)
+    JUDGED.write_bytes(msgspec.json.encode(judged() | {about: outcome}))
+
+
+def judged() -> dict[str, str]:
+    """What was kept of that."""
+    return msgspec.json.decode(JUDGED.read_bytes(), type=dict[str, str]) if JUDGED.exists() else {}
+
+
+def kept() -> object:
+    """All that was kept, to be compared with what is kept later."""
+    return read(), times(), judged()
+
+
 def write(all_noticed: Sequence[Noticed], facts: dict[str, str]) -> None:
     """Write the page and its plots."""
     folder = PAGE.with_suffix("")
@@ -79,6 +100,7 @@ def write(all_noticed: Sequence[Noticed], facts: dict[str, str]) -> None:
         _HOW.strip(),
         *(_plotted(one, folder) for one in all_noticed if one.about in PLOTTED),
         *_gitops(),
+        *_judged(),
     ]
     PAGE.write_text("\n\n".join(parts) + "\n")
 
@@ -122,6 +144,12 @@ def _gitops() -> list[str]:
         if rows
         else []
     )
+
+
+def _judged() -> list[str]:
+    rows = [f"| {about} | {outcome} |" for about, outcome in sorted(judged().items())]
+    table = "\n".join(["| asked | answer |", "| --- | --- |", *rows])
+    return ["## Rights, policies and kinds", _BY_THE_CLUSTER.strip(), table] if rows else []
 
 
 def facts(kubectl: Kubectl) -> dict[str, str]:

@@ -55,8 +55,7 @@ class ControlPlane:
         # The description of ApplicationSet is longer than what `apply` keeps in an annotation.
         self.kubectl.run("apply", "--server-side", "--force-conflicts", "--filename=-", given=given)
         kinds = [one["metadata"]["name"] for one in put_there if one["kind"] == "CustomResourceDefinition"]
-        for kind in kinds:
-            self.kubectl.run("wait", "--for=condition=Established", f"crd/{kind}", "--timeout=60s")
+        self.kubectl.wait_for_kinds(*kinds)
         LOGS.mkdir(parents=True, exist_ok=True)
         for folder in ("tls", "ssh", "plugins", "tmp", "helm"):
             (self._home / folder).mkdir()

@@ -92,7 +92,7 @@ def test_the_api_server_itself_has_nothing_against_the_bad_cases(kinds: Kubectl)
     assert not refusal(kinds, *(read(case.path) for case in BAD))
 
 
-def test_the_chart_is_admitted(guarded: Kubectl, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_chart_is_admitted(guarded: Kubectl, judged: Callable[[str, str], None]) -> None:
     """As Argo CD brings it: budgets and accounts before pods."""
     chart = of_chat(PROD)
     first = [
@@ -108,12 +108,21 @@ def test_the_chart_is_admitted(guarded: Kubectl, capsys: pytest.CaptureFixture[s
     finally:
         gone(guarded, first)
     until("the budgets are gone", lambda: "needs a PodDisruptionBudget" in refusal(guarded, *rest))
-    with capsys.disabled():
-        print(f"\n{len(first) + len(rest)} objects of the chart in {PROD}: all are admitted")
+    judged(f"the chart in {PROD}, with its policies", f"{len(first) + len(rest)} objects: all are admitted")
+
+
+@pytest.fixture(scope="module")
+def refusals(judged: Callable[[str, str], None]) -> Iterator[Callable[[Case], None]]:
+    """What takes note of a case that was refused as it must be."""
+    seen: list[Case] = []
+    yield seen.append
+    if seen:
+        told = f"{len(seen)} of {len(BAD)} are refused, each with its message"
+        judged(f"bad cases of {len(SUITES)} policies", told)
 
 
 @pytest.mark.parametrize("case", BAD, ids=str)
-def test_a_bad_case_is_refused(guarded: Kubectl, case: Case) -> None:
+def test_a_bad_case_is_refused(guarded: Kubectl, case: Case, refusals: Callable[[Case], None]) -> None:
     inventory = [read(path) for path in case.inventory]
     if inventory:
         guarded.apply(*inventory)
@@ -123,6 +132,7 @@ def test_a_bad_case_is_refused(guarded: Kubectl, case: Case) -> None:
         gone(guarded, inventory)
     assert 'admission webhook "validation.gatekeeper.sh" denied the request' in said
     assert case.message in said
+    refusals(case)
 
 
 def test_there_is_a_bad_case_of_every_policy() -> None:

@@ -14,7 +14,7 @@ from security_rooms import SECURITY, Cluster, of_kind, of_room
 from cluster.namespaces import there
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cluster.kubectl import Kubectl, Object
 
@@ -91,14 +91,13 @@ def wrong(kubectl: Kubectl, environment: str) -> list[str]:
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=str)
-def test_the_table_holds(bare: Kubectl, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_holds(bare: Kubectl, cluster: Cluster, judged: Callable[[str, str], None]) -> None:
     """And whoever belongs to another environment may do nothing of it."""
     with given(bare, of_room("rbac", cluster)):
         assert not wrong(bare, cluster.environment)
         for other in (one.environment for one in CLUSTERS if one != cluster):
             assert not any(answers(bare, questions(other))), f"{other} has rights in {cluster}"
-    with capsys.disabled():
-        print(f"\n{len(ROWS)} rows hold in {cluster.environment}, and none of them for others")
+    judged(f"rights in {cluster.environment}", f"{len(ROWS)} rows of the table hold, and none of them for others")
 
 
 def test_a_right_too_many_is_seen(bare: Kubectl) -> None:
