@@ -19,7 +19,7 @@ def made() -> tuple[list[Seen], dict[str, str]]:
     scaling, costs, talk = scaling_of(of(CHART)), recorded.costs(), recorded.talk()
     runs = [run(day, scaling, costs, talk) for day in DAYS]
     plots = report.plots(runs, scaling)
-    text = report.page(runs, scaling, costs, talk, recorded.scale_out(), str(CHART))
+    text = report.page(runs, scaling, costs, talk, recorded.real_scaling(), str(CHART))
     return runs, {PAGE.name: text, **{f"{PAGE.stem}/{name}": drawn for name, drawn in plots.items()}}
 
 

@@ -1,4 +1,4 @@
-"""What was measured and is committed: costs of the load tests, talk of the experiments, a real scale-out."""
+"""What was measured and is committed: costs of the load tests, talk of the experiments, a real crowd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 BENCH = ROOT / "docs" / "reports" / "bench.md"
 CHAOS = ROOT / "docs" / "reports" / "chaos.md"
 TALK = ROOT / "docs" / "reports" / "chaos" / "rolling-restart.svg"
-SCALE_OUT = Path(__file__).parent / "recorded" / "scale-out.json"
+SCALING = Path(__file__).parent / "recorded" / "scaling.json"
 
 _ACKS = "#1f6feb"
 """The colour of acknowledgements in the plots of the experiments, whose axis is on the left."""
@@ -48,14 +48,17 @@ class Talk:
 
 
 @dataclass(frozen=True)
-class ScaleOut:
-    """A real run of KEDA on a real cluster."""
+class RealScaling:
+    """What KEDA did on a real cluster: a crowd came where there was one gateway, and later few were left."""
 
     clients: int
+    few: int
     values: tuple[str, ...]
     """What Helm was told."""
     ready_after_s: dict[int, float]
-    """After how many seconds so many gateways were ready."""
+    """After how many seconds of the crowd so many gateways were ready."""
+    left_after_s: dict[int, float]
+    """After how many seconds of the few so many gateways were left."""
 
 
 def costs(page: str | None = None) -> Costs:
@@ -105,8 +108,10 @@ def _last(heights: list[float]) -> int:
     return max(number for number, height in enumerate(heights) if height > (_BOTTOM_Y - _TOP_Y) / 100)
 
 
-def scale_out() -> ScaleOut:
+def real_scaling() -> RealScaling:
     """The run that the model is checked against."""
-    told: dict[str, Any] = json.loads(SCALE_OUT.read_text())
-    ready = {int(size): after for size, after in told["ready_after_s"].items()}
-    return ScaleOut(told["clients"], tuple(told["values"]), ready)
+    told: dict[str, Any] = json.loads(SCALING.read_text())
+    ready, left = (
+        {int(size): after for size, after in told[name].items()} for name in ("ready_after_s", "left_after_s")
+    )
+    return RealScaling(told["clients"], told["few"], tuple(told["values"]), ready, left)

@@ -108,7 +108,7 @@ def grown(scaling: Scaling, clients: int) -> dict[int, int]:
 
 
 def test_the_model_follows_a_crowd_as_the_real_cluster_did() -> None:
-    real = recorded.scale_out()
+    real = recorded.real_scaling()
     model = grown(scaling_of(rendered(*real.values)), real.clients)
     assert list(model) == [1, 2, 4]
     between = real.ready_after_s[3] - real.ready_after_s[2]
@@ -119,11 +119,43 @@ def test_the_model_follows_a_crowd_as_the_real_cluster_did() -> None:
 
 @pytest.mark.parametrize("wrong", [Policy("Percent", 300, 30), Policy("Percent", 100, 60), Policy("Pods", 1, 30)])
 def test_a_model_with_another_policy_does_not(wrong: Policy) -> None:
-    real = recorded.scale_out()
+    real = recorded.real_scaling()
     scaling = replace(scaling_of(rendered(*real.values)), up=Direction(0, (wrong,)))
     model = grown(scaling, real.clients)
     between = real.ready_after_s[3] - real.ready_after_s[2]
     assert 4 not in model or 2 not in model or abs(model[4] - model[2] - between) > SAMPLED_S
+
+
+def shrunk(scaling: Scaling, replicas: int, clients: int) -> dict[int, int]:
+    """After how many seconds so many gateways are left, where there are that many and few clients."""
+    fleet, autoscaler, left = Fleet(scaling), Autoscaler(scaling), dict[int, int]()
+    fleet.begin(replicas)
+    measured = {"connections": scaling.triggers[0].target * replicas, "delivery": 0.0, "cpu": 0.0}
+    for now in range(0, 300, SYNC_S):
+        fleet.scale(now, autoscaler.decide(now, fleet.seen(now), measured))
+        left.setdefault(fleet.seen(now).ready, now)
+        measured["connections"] = float(clients)
+    return left
+
+
+def gaps(after: dict[int, float]) -> list[float]:
+    """How far apart they went; the first went when the window of what was wanted before had passed."""
+    return [later - before for before, later in pairwise(after.values())]
+
+
+def test_the_model_leads_few_together_as_the_real_cluster_did() -> None:
+    real = recorded.real_scaling()
+    model = shrunk(scaling_of(rendered(*real.values)), max(real.ready_after_s), real.few)
+    assert list(model)[1:] == list(real.left_after_s)
+    assert gaps(model)[1:] == pytest.approx(gaps(real.left_after_s), abs=SAMPLED_S)
+
+
+@pytest.mark.parametrize("wrong", [Policy("Pods", 2, 60), Policy("Pods", 1, 30), Policy("Percent", 50, 60)])
+def test_a_model_with_another_policy_leads_them_otherwise(wrong: Policy) -> None:
+    real = recorded.real_scaling()
+    scaling = scaling_of(rendered(*real.values))
+    model = shrunk(replace(scaling, down=replace(scaling.down, policies=(wrong,))), 4, real.few)
+    assert gaps(model)[1:] != pytest.approx(gaps(real.left_after_s), abs=SAMPLED_S)
 
 
 # -- what becomes of people ---------------------------------------------------------------------------
