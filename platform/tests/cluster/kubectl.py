@@ -90,8 +90,11 @@ class Kubectl:
         """Wait until the API server serves the kinds of these CRDs. Raises KubernetesError."""
         # Not `condition=Established`: that one fails on a CRD so new that it has no conditions.
         served = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
-        self.run("wait", "--for=create", f"--timeout={within_s}s", *(f"crd/{name}" for name in names))
-        self.run("wait", served, f"--timeout={within_s}s", *(f"crd/{name}" for name in names))
+        kinds, told = [f"crd/{name}" for name in names], f"--timeout={within_s}s"
+        # One by one: of several it waits for the first, and fails where the others are not there then.
+        for kind in kinds:
+            self.run("wait", "--for=create", told, kind)
+        self.run("wait", served, told, *kinds)
 
     def _scope(self) -> tuple[str, ...]:
         return (f"--namespace={self.namespace}",) if self.namespace else ()

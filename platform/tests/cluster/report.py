@@ -134,7 +134,8 @@ def _count(all_noticed: Sequence[Noticed], check: str) -> int:
 def _plotted(one: Noticed, folder: Path) -> str:
     name = f"{one.about.replace(' ', '-')}.svg"
     (folder / name).write_text(plot.svg(one.result))
-    return f"## {one.about.capitalize()}\n\n![Acknowledgements and reconnects over time]({folder.name}/{name})"
+    title = one.about[0].upper() + one.about[1:]
+    return f"## {title}\n\n![Acknowledgements and reconnects over time]({folder.name}/{name})"
 
 
 def _gitops() -> list[str]:
