@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -10,18 +11,23 @@ from chaos.results import SLICE_S
 if TYPE_CHECKING:
     from chaos.results import Fault, Result
 
-WIDTH, HEIGHT = 860, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 64, 26, 34
+WIDTH, HEIGHT = 860, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 64, 26, 44
+_MOST_POINTS = 120
 _ACKS, _SHOWN, _REFUSED, _RECONNECTS, _FAULT = "#1f6feb", "#8a8f98", "#d1242f", "#8250df", "#d1242f"
 
 
 def svg(result: Result) -> str:
     """The plot. Its left axis counts acknowledgements, refusals and reconnects a second, its right one entries."""
     series = result.series
-    pieces = max(len(series.acks), len(series.shown), len(series.refused), len(series.reconnects), 2)
+    kinds = (series.acks, series.shown, series.refused, series.reconnects)
+    pieces = max(2, *map(len, kinds))
     end_s = max([pieces * SLICE_S, *(fault.healed for fault in result.faults)])
-    acks_most = _round_up(max([*series.acks, *series.refused, *series.reconnects, 1]) / SLICE_S)
-    shown_most = _round_up(max([*series.shown, 1]) / SLICE_S)
+    together = math.ceil(pieces / _MOST_POINTS)
+    slice_s = together * SLICE_S
+    acks, shown, refused, reconnects = (_added(counts, together) for counts in kinds)
+    acks_most = _round_up(max([*acks, *refused, *reconnects, 1]) / slice_s)
+    shown_most = _round_up(max([*shown, 1]) / slice_s)
     title = f"{result.round}, seed {result.seed}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
@@ -29,10 +35,10 @@ def svg(result: Result) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         *(_marked(fault, end_s) for fault in result.faults),
         _axes(end_s, acks_most, shown_most),
-        _line(series.shown, end_s, shown_most, _SHOWN),
-        _line(series.refused, end_s, acks_most, _REFUSED),
-        _line(series.reconnects, end_s, acks_most, _RECONNECTS),
-        _line(series.acks, end_s, acks_most, _ACKS),
+        _line(shown, slice_s, end_s, shown_most, _SHOWN),
+        _line(refused, slice_s, end_s, acks_most, _REFUSED),
+        _line(reconnects, slice_s, end_s, acks_most, _RECONNECTS),
+        _line(acks, slice_s, end_s, acks_most, _ACKS),
         _legend(title),
         "</svg>",
     ]
@@ -56,12 +62,17 @@ def _marked(fault: Fault, end_s: float) -> str:
     )
 
 
-def _line(counts: list[int], end_s: float, most: float, colour: str) -> str:
+def _added(counts: list[int], together: int) -> list[int]:
+    """So many slices as one: of more of them than there is room for, a line would be a comb."""
+    return [sum(counts[first : first + together]) for first in range(0, len(counts), together)]
+
+
+def _line(counts: list[int], slice_s: float, end_s: float, most: float, colour: str) -> str:
     if not any(counts):
         return ""
-    places = ((number + 0.5) * SLICE_S for number in range(len(counts)))
+    places = ((number + 0.5) * slice_s for number in range(len(counts)))
     points = " ".join(
-        f"{_x(at, end_s):.1f},{_y(count / SLICE_S, most):.1f}" for at, count in zip(places, counts, strict=True)
+        f"{_x(at, end_s):.1f},{_y(count / slice_s, most):.1f}" for at, count in zip(places, counts, strict=True)
     )
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
 
@@ -92,10 +103,11 @@ def _legend(title: str) -> str:
         ("shown /s (right)", _SHOWN),
     )
     for place, (text, colour) in enumerate(told):
-        x = WIDTH - _RIGHT - 590 + place * 150
-        parts.append(
-            f'<path d="M{x} 12h16" stroke="{colour}" stroke-width="2"/><text x="{x + 20}" y="16">{text}</text>'
-        )
+        x, y = _LEFT + place * 150, HEIGHT - 8
+        parts += [
+            f'<path d="M{x} {y - 4}h16" stroke="{colour}" stroke-width="2"/>',
+            f'<text x="{x + 20}" y="{y}">{text}</text>',
+        ]
     return "".join(parts)
 
 

@@ -67,9 +67,12 @@ class Kubectl:
 
     def pods(self, component: str) -> list[Object]:
         """The pods of a component that have not been asked to end, oldest first."""
-        listed = self.items("pods", f"--selector=app.kubernetes.io/component={component}")
-        there = [pod for pod in listed if "deletionTimestamp" not in pod["metadata"]]
+        there = [pod for pod in self._all(component) if "deletionTimestamp" not in pod["metadata"]]
         return sorted(there, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def leaving(self, component: str) -> list[str]:
+        """The names of its pods that have been asked to end and are still there."""
+        return [pod["metadata"]["name"] for pod in self._all(component) if "deletionTimestamp" in pod["metadata"]]
 
     def ready(self, component: str) -> list[str]:
         """The names of its pods that are ready."""
@@ -95,6 +98,9 @@ class Kubectl:
         for kind in kinds:
             self.run("wait", "--for=create", told, kind)
         self.run("wait", served, told, *kinds)
+
+    def _all(self, component: str) -> list[Object]:
+        return self.items("pods", f"--selector=app.kubernetes.io/component={component}")
 
     def _scope(self) -> tuple[str, ...]:
         return (f"--namespace={self.namespace}",) if self.namespace else ()

@@ -66,6 +66,7 @@ async def under_load(
     """Have people talk, do something meanwhile, let them come to rest, and judge all that they were told."""
     allow_many_files()
     size = size or (EMBEDDED if release.mode == "embedded" else ON_FERRETDB)
+    kubectl = release.kubectl
     gathering = Gathering(Entrance(release), size, f"{seed} {about}", PATIENCE_S)
     crowd, began = gathering.crowd, time.monotonic()
     try:
@@ -76,6 +77,8 @@ async def under_load(
         await asyncio.sleep(BEFORE_S)
         async with gathering.injected(about):
             await done(gathering)
+            # A pod that drains still leads its people elsewhere.
+            await kubectl.until("those that were to end are gone", lambda: not kubectl.leaving("gateway"))
         await asyncio.sleep(AFTER_S)
         silent = time.monotonic()
         await gathering.end()

@@ -20,7 +20,13 @@ KEPT = ROOT / ".cache" / "cluster" / "noticed.json"
 TIMED = ROOT / ".cache" / "cluster" / "gitops.json"
 JUDGED = ROOT / ".cache" / "cluster" / "judged.json"
 PAGE = ROOT / "docs" / "reports" / "cluster.md"
-PLOTTED = ("rolling update", "rollback", "evictions one by one", "scaled 3 to 1 to 4", "scaled in by KEDA")
+PLOTTED = (
+    "rolling update",
+    "upgrade with a migration, and rollback",
+    "evictions one by one",
+    "scaled 3 to 1 to 4",
+    "scaled in by KEDA",
+)
 
 _HOW = """
 People talk through a Service while something is done to what is behind it: they write, edit, delete, react,
@@ -132,7 +138,7 @@ def _count(all_noticed: Sequence[Noticed], check: str) -> int:
 
 
 def _plotted(one: Noticed, folder: Path) -> str:
-    name = f"{one.about.replace(' ', '-')}.svg"
+    name = f"{one.about.replace(',', '').replace(' ', '-')}.svg"
     (folder / name).write_text(plot.svg(one.result))
     title = one.about[0].upper() + one.about[1:]
     return f"## {title}\n\n![Acknowledgements and reconnects over time]({folder.name}/{name})"
