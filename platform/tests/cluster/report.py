@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from cluster.kubectl import Kubectl
 from cluster.load import Noticed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[3]
 KEPT = ROOT / ".cache" / "cluster" / "noticed.json"
@@ -74,6 +76,15 @@ def judge(about: str, outcome: str) -> None:
     """Keep what the cluster said to objects or requests, in place of the last time."""
     JUDGED.parent.mkdir(parents=True, exist_ok=True)
     JUDGED.write_bytes(msgspec.json.encode(judged() | {about: outcome}))
+
+
+@contextmanager
+def counting(about: str, of: int, outcome: str) -> Iterator[Callable[[], object]]:
+    """Keep how many of so many had an outcome: the function counts one."""
+    had = itertools.count()
+    yield lambda: next(had)
+    if count := next(had):
+        judge(about, f"{count} of {of} {outcome}")
 
 
 def judged() -> dict[str, str]:

@@ -9,6 +9,7 @@ import msgspec.yaml
 import pytest
 from security_rooms import SECURITY, Cluster, of_chat, of_kind, of_room
 
+from cluster import report
 from cluster.gatekeeper import is_there, judging, refusal, running, until
 from cluster.images import GATEKEEPER, archives
 from cluster.kinds import kind_of, known
@@ -112,17 +113,16 @@ def test_the_chart_is_admitted(guarded: Kubectl, judged: Callable[[str, str], No
 
 
 @pytest.fixture(scope="module")
-def refusals(judged: Callable[[str, str], None]) -> Iterator[Callable[[Case], None]]:
-    """What takes note of a case that was refused as it must be."""
-    seen: list[Case] = []
-    yield seen.append
-    if seen:
-        told = f"{len(seen)} of {len(BAD)} are refused, each with its message"
-        judged(f"bad cases of {len(SUITES)} policies", told)
+def refused(judged: Callable[[str, str], None]) -> Iterator[Callable[[], object]]:
+    """What counts a case that was refused as it must be."""
+    assert judged is report.judge
+    about, outcome = f"bad cases of {len(SUITES)} policies", "are refused, each with its message"
+    with report.counting(about, len(BAD), outcome) as count:
+        yield count
 
 
 @pytest.mark.parametrize("case", BAD, ids=str)
-def test_a_bad_case_is_refused(guarded: Kubectl, case: Case, refusals: Callable[[Case], None]) -> None:
+def test_a_bad_case_is_refused(guarded: Kubectl, case: Case, refused: Callable[[], object]) -> None:
     inventory = [read(path) for path in case.inventory]
     if inventory:
         guarded.apply(*inventory)
@@ -132,7 +132,7 @@ def test_a_bad_case_is_refused(guarded: Kubectl, case: Case, refusals: Callable[
         gone(guarded, inventory)
     assert 'admission webhook "validation.gatekeeper.sh" denied the request' in said
     assert case.message in said
-    refusals(case)
+    refused()
 
 
 def test_there_is_a_bad_case_of_every_policy() -> None:

@@ -11,6 +11,7 @@ import msgspec.yaml
 import pytest
 from security_rooms import CLUSTERS, of_chat, of_cluster
 
+from cluster import report
 from cluster.kinds import descriptions, kind_of, known, pinned, refused
 from cluster.namespaces import there
 from manifests import PLATFORM, objects
@@ -65,24 +66,23 @@ def test_every_object_is_taken(installed: Kubectl, judged: Callable[[str, str], 
 
 
 @pytest.fixture(scope="module")
-def refusals(judged: Callable[[str, str], None]) -> Iterator[Callable[[str], None]]:
-    """What takes note of a kind of which a broken object was refused."""
-    seen: list[str] = []
-    yield seen.append
-    if seen:
-        told = f"{len(seen)} of {len({kind_of(one) for one in own()})} are refused"
-        judged("an object of each of these kinds with a word too many", told)
+def counted(judged: Callable[[str, str], None]) -> Iterator[Callable[[], object]]:
+    """What counts a kind of which a broken object was refused."""
+    assert judged is report.judge
+    kinds = {kind_of(one) for one in own()}
+    with report.counting("an object of each kind with a word too many", len(kinds), "are refused") as count:
+        yield count
 
 
 @pytest.mark.parametrize("kind", sorted({kind_of(one) for one in own()}))
 def test_an_object_with_a_word_too_many_is_refused(
-    installed: Kubectl, kind: str, refusals: Callable[[str], None]
+    installed: Kubectl, kind: str, counted: Callable[[], object]
 ) -> None:
     broken = copy.deepcopy(next(one for one in own() if kind_of(one) == kind))
     broken["spec"] = {**broken.get("spec", {}), "noSuchField": 1}
     (said,) = refused(installed, [broken])
     assert "noSuchField" in said
-    refusals(kind)
+    counted()
 
 
 def test_the_kinds_are_those_of_the_versions_that_are_installed() -> None:
