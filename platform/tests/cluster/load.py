@@ -66,7 +66,6 @@ async def under_load(
     """Have people talk, do something meanwhile, let them come to rest, and judge all that they were told."""
     allow_many_files()
     size = size or (EMBEDDED if release.mode == "embedded" else ON_FERRETDB)
-    kubectl = release.kubectl
     gathering = Gathering(Entrance(release), size, f"{seed} {about}", PATIENCE_S)
     crowd, began = gathering.crowd, time.monotonic()
     try:
@@ -77,8 +76,8 @@ async def under_load(
         await asyncio.sleep(BEFORE_S)
         async with gathering.injected(about):
             await done(gathering)
-            # A pod that drains still leads its people elsewhere.
-            await kubectl.until("those that were to end are gone", lambda: not kubectl.leaving("gateway"))
+            # Pods that are to go still have people, whom they lead elsewhere when they drain.
+            await release.kubectl.until("the pods are as many as they are to be", lambda: _is_at_rest(release))
         await asyncio.sleep(AFTER_S)
         silent = time.monotonic()
         await gathering.end()
@@ -96,6 +95,12 @@ async def under_load(
     )
     print(f"{summary(result)}\n  {noticed.reconnects} reconnects, longest gap {noticed.longest_gap_s:.1f} s")
     return noticed
+
+
+def _is_at_rest(release: Release) -> bool:
+    kubectl = release.kubectl
+    wanted = kubectl.get(release.workload)["spec"]["replicas"]
+    return len(kubectl.pods("gateway")) == wanted and not kubectl.leaving("gateway")
 
 
 def _longest_gap(history: History) -> float:

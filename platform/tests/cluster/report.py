@@ -51,9 +51,9 @@ The API server, and Gatekeeper behind its webhook, are asked about what the plat
 
 def keep(noticed: Noticed) -> None:
     """Keep what was noticed, in place of what was the last time."""
-    others = [one for one in read() if one.about != noticed.about]
+    by_name = {one.about: one for one in read()} | {noticed.about: noticed}
     KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_bytes(msgspec.json.encode([*others, noticed]))
+    KEPT.write_bytes(msgspec.json.encode([*by_name.values()]))
 
 
 def read() -> list[Noticed]:
