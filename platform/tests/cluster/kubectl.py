@@ -70,9 +70,9 @@ class Kubectl:
         there = [pod for pod in self._all(component) if "deletionTimestamp" not in pod["metadata"]]
         return sorted(there, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
-    def leaving(self, component: str) -> list[str]:
-        """The names of its pods that have been asked to end and are still there."""
-        return [pod["metadata"]["name"] for pod in self._all(component) if "deletionTimestamp" in pod["metadata"]]
+    def is_at_rest(self, component: str, replicas: int) -> bool:
+        """Whether so many of its pods are ready, and no other is there or on its way out."""
+        return len(self.ready(component)) == replicas == len(self._all(component))
 
     def ready(self, component: str) -> list[str]:
         """The names of its pods that are ready."""

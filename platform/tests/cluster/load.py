@@ -99,8 +99,7 @@ async def under_load(
 
 def _is_at_rest(release: Release) -> bool:
     kubectl = release.kubectl
-    wanted = kubectl.get(release.workload)["spec"]["replicas"]
-    return len(kubectl.pods("gateway")) == wanted and not kubectl.leaving("gateway")
+    return kubectl.is_at_rest("gateway", int(kubectl.get(release.workload)["spec"]["replicas"]))
 
 
 def _longest_gap(history: History) -> float:

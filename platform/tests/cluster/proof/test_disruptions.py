@@ -128,7 +128,7 @@ async def test_scaling_in_and_out(whole: Release, report: Callable[[Noticed], No
     async def scale(_: Gathering) -> None:
         for replicas in (1, GATEWAYS + 1):
             await whole.kubectl.do("scale", whole.workload, f"--replicas={replicas}")
-            await whole.kubectl.until(f"{replicas} serve", partial(_settled, whole, replicas))
+            await whole.kubectl.until(f"{replicas} serve", partial(whole.kubectl.is_at_rest, "gateway", replicas))
 
     noticed = await told(whole, "scaled 3 to 1 to 4", scale, report)
     await whole.kubectl.do("scale", whole.workload, f"--replicas={GATEWAYS}")
@@ -189,9 +189,3 @@ def _migrations(kubectl: Kubectl) -> list[str]:
     """The names of the migrations that the store has had."""
     names: list[str] = json.loads(kubectl.run("exec", kubectl.ready("gateway")[0], "--", "python3", "-c", APPLIED))
     return names
-
-
-def _settled(release: Release, replicas: int) -> bool:
-    """Whether so many serve, and nobody is still leaving."""
-    listed = release.kubectl.items("pods", "--selector=app.kubernetes.io/component=gateway")
-    return len(listed) == replicas and len(release.kubectl.ready("gateway")) == replicas

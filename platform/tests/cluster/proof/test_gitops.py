@@ -22,6 +22,7 @@ from cluster.gitops.applications import (
     until,
 )
 from cluster.gitops.control_plane import PROGRAM, ControlPlane, running
+from cluster.gitops.entrance import one_port
 from cluster.gitops.repository import Repository, gateway_api, platform
 from cluster.gitops.server import REFUSAL, serving
 from cluster.gitops.stand_ins import controllers
@@ -47,7 +48,6 @@ BY_HAND = {"root", "argocd"}
 """The Applications that no set generates: the root, and Argo CD itself."""
 CLUSTERS = "platform/argocd/clusters"
 IMAGE = "platform/argocd/chat/images/dev.yaml"
-QUOTA = "platform/security/namespaces/no-entrance/quota.yaml"
 DEV, PROD = "chat-dev-aws", "chat-prod-aws"
 CHAT = "chat"
 """The namespace of the chat in every cluster."""
@@ -83,15 +83,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     gateway_api(place)
     made = platform(place)
     made.commit("No window is open, whatever day it is", windows(made, is_open=False))
-    made.commit("Let people in by a port of the node", {QUOTA: _one_port(made.read(QUOTA))})
+    made.commit("Let people in by a port of the node", one_port(made))
     return made
-
-
-def _one_port(quota: str) -> str:
-    """A quota without ports of the nodes, with one: no gateway of a cloud is here to come in by."""
-    none, one = (f'services.nodeports: "{count}"' for count in (0, 1))
-    assert none in quota
-    return quota.replace(none, one)
 
 
 @pytest.fixture(scope="module")
